@@ -1,0 +1,53 @@
+"""Where things are, from the environment. Every default lies under the project's `.local/`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ENGINES = ("duckdb", "postgres")
+
+
+def project_root() -> Path:
+    """The checkout: `C360_HOME`, or the folder that holds `plugins/customer360`."""
+    home = os.environ.get("C360_HOME")
+    return Path(home).resolve() if home else Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Read once per command or task with `Settings.from_env()`; pass it on, never re-read."""
+
+    home: Path
+    local: Path  # C360_LOCAL: private cluster, engine files, reports
+    sources: Path  # C360_SOURCES
+    landing: str  # C360_LANDING: local path or fsspec URL
+    lake: str  # C360_LAKE: local path or fsspec URL
+    serving_url: str | None  # C360_SERVING_URL: postgresql://…; None: the embedded cluster
+    engine: str  # C360_ENGINE: duckdb | postgres
+    engine_url: str | None  # C360_ENGINE_URL for engine postgres; None: the serving server
+    threads: int  # C360_THREADS
+    memory_limit: str | None  # C360_MEMORY_LIMIT, e.g. 4GB, for DuckDB
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """Settings of this process. Raises ValueError for an engine that does not exist."""
+        env = os.environ
+        home = project_root()
+        local = Path(env.get("C360_LOCAL") or home / ".local").resolve()
+        engine = env.get("C360_ENGINE") or "duckdb"
+        if engine not in ENGINES:
+            raise ValueError(f"C360_ENGINE is {engine!r}; known engines: {', '.join(ENGINES)}")
+        return cls(
+            home=home,
+            local=local,
+            sources=Path(env.get("C360_SOURCES") or home / "dags" / "sources.yml").resolve(),
+            landing=env.get("C360_LANDING") or str(local / "landing"),
+            lake=env.get("C360_LAKE") or str(local / "lake"),
+            serving_url=env.get("C360_SERVING_URL") or None,
+            engine=engine,
+            engine_url=env.get("C360_ENGINE_URL") or None,
+            threads=int(env.get("C360_THREADS") or os.cpu_count() or 1),
+            memory_limit=env.get("C360_MEMORY_LIMIT") or None,
+        )
