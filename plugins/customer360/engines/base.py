@@ -1,0 +1,62 @@
+"""The one interface between the pipeline and the database that computes.
+
+An engine holds the schemas `lake`, `staging`, `intermediate`, `identity`, `marts` (`qualify` gives
+their real names), lets dbt build in them, and moves Arrow tables in and out. Engines are made by
+`engines.open_engine(settings)` and are context managers; closing one releases its locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One Parquet file of an active batch (see `lake.py`)."""
+
+    entity: str
+    source: str
+    batch_id: str
+    path: str  # absolute local path or fsspec URL
+
+
+class Engine(Protocol):
+    name: str
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def qualify(self, schema: str, table: str) -> str:
+        """Name of `schema.table` in SQL on this engine."""
+        ...
+
+    def stage(self, files: Sequence[LakeFile]) -> None:
+        """Make `lake.<entity>` show exactly the rows of `files`, for every entity of the contract.
+
+        An entity without files is an empty table of its schema. Rows of batches already staged are
+        not copied again.
+        """
+        ...
+
+    def read(self, sql: str) -> pa.Table:
+        """Result of one query. Timestamps are UTC microseconds, numerics decimal128."""
+        ...
+
+    def write(self, schema: str, table: str, data: pa.Table) -> None:
+        """Replace `schema.table` with `data`, atomically."""
+        ...
+
+    def dbt_environment(self) -> Mapping[str, str]:
+        """Environment variables that `dbt_project/profiles.yml` reads for this engine's target."""
+        ...
+
+    def release(self) -> None:
+        """Give up connections so that another process (dbt) may write; reopened on next use."""
+        ...
