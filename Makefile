@@ -1,0 +1,66 @@
+# Every target installs what it needs from the lock; nothing is expected beyond Python 3.11, git and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+UV := .local/uv/bin/uv
+VENV := .venv
+C360 := $(VENV)/bin/c360
+export UV_COMPILE_BYTECODE := 1
+export C360_HOME := $(CURDIR)
+
+.PHONY: help install demo test test-slow parity ui stop lint format clean env docs bench-ingest bench-nightly
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## the locked environment in .venv
+
+$(UV):
+	$(PYTHON) -m venv .local/uv
+	.local/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.installed: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --python $(PYTHON)
+	@touch $@
+
+demo: install ## three nights of a made-up company through the real DAGs
+	$(C360) demo
+
+test: install lint ## lint and every test
+	$(VENV)/bin/python -m pytest
+
+parity: install ## the same marts on every engine, row for row
+	$(VENV)/bin/python -m pytest tests/parity
+
+ui: install ## Airflow, the DAGs, the reports and the published data on loopback ports
+	$(C360) ui
+
+stop: install ## stop the embedded Postgres
+	$(C360) stop
+
+lint: install ## ruff, mypy, sqlfluff: check only
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests
+
+format: install ## let ruff and sqlfluff rewrite
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/sqlfluff fix --processes 2 dbt_project/models dbt_project/tests
+
+env: install ## write .env with fresh secrets for docker-compose.yml
+	$(C360) env
+
+bench-ingest: install ## 1 M JSON records into the lake, beside dlt
+	$(VENV)/bin/python benchmarks/ingest.py
+
+bench-nightly: install ## a full build at 100k and 1 M interactions on each engine
+	$(VENV)/bin/python benchmarks/nightly.py
+
+clean: ## stop what runs and remove everything that was generated
+	@if [ -x $(C360) ]; then $(C360) stop; fi
+	rm -rf .local $(VENV) dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

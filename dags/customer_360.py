@@ -1,0 +1,65 @@
+"""`customer_360`: every batch the ledger knows → one audited, atomically published customer table."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Asset, dag, task
+from customer360 import nightly
+from customer360 import orchestration as night
+
+CONFIG = night.configuration()
+Night = dict[str, Any]
+
+
+@dag(
+    schedule=night.timetable("0 3 * * *", CONFIG.timezone),
+    start_date=night.START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=night.DEFAULT_ARGS | {"pool": night.ENGINE_POOL},
+    params={"as_of": night.AS_OF},
+    tags=["nightly"],
+    doc_md=__doc__,
+)
+def customer_360() -> None:
+    @task
+    def begin(**context: Any) -> Night:
+        return nightly.begin(night.as_of(context, CONFIG.timezone), trigger=context["run_id"])
+
+    stage = task(nightly.stage)
+    identify = task(nightly.identify)
+    transform = task(nightly.transform)
+    propose = task(nightly.propose)
+    audit = task(nightly.audit)
+
+    @task.branch
+    def decide(judged: Night) -> str:
+        return "approve_warnings" if judged["outcome"] == "warn" else "publish"
+
+    approve = ApprovalOperator(
+        task_id="approve_warnings",
+        subject="Publish the customer table in spite of warnings?",
+        body="{{ ti.xcom_pull(task_ids='audit')['text'] }}",
+        response_timeout=timedelta(hours=6),
+        fail_on_reject=True,
+        retries=0,
+        pool="default_pool",
+        execution_timeout=None,
+    )
+
+    @task(outlets=[Asset(night.PUBLICATION_ASSET)], trigger_rule="none_failed_min_one_success")
+    def publish(judged: Night) -> Night:
+        return nightly.publish(judged)
+
+    judged = audit(propose(transform(identify(stage(begin())))))
+    decided = decide(judged)
+    published = publish(judged)
+    decided >> approve >> published
+    decided >> published
+
+
+customer_360()

@@ -1,0 +1,182 @@
+"""Airflow under the project's own roof: its environment, its metadata database, its processes.
+
+`environment` is what every Airflow process of the project runs with; `migrate` prepares the metadata
+database and the pools; `serve` runs the whole set on loopback until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from customer360.settings import Settings
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+ADMIN = "admin"
+
+
+def environment(settings: Settings, metadata_url: str | None = None, port: int = 8080) -> dict[str, str]:
+    """Environment of an Airflow process. Without `metadata_url`, metadata is a SQLite file:
+    enough for `dag.test`, never for a scheduler."""
+    home = settings.local / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    secret = _secrets(home)
+    url = metadata_url or f"sqlite:///{home / 'airflow.db'}"
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.home / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(settings.home / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__FERNET_KEY": secret["fernet_key"],
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__SECRET_KEY": secret["api_secret_key"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": secret["jwt_secret"],
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "C360_HOME": str(settings.home),
+        "C360_LOCAL": str(settings.local),
+        "C360_SOURCES": str(settings.sources),
+        "C360_LANDING": settings.landing,
+        "C360_LAKE": settings.lake,
+        "C360_ENGINE": settings.engine,
+    }
+
+
+def migrate(env: Mapping[str, str]) -> None:
+    """Create or upgrade the metadata database and the pools. Raises CalledProcessError."""
+    from customer360.pools import POOLS
+
+    _airflow(env, "db", "migrate")
+    for name, slots in POOLS.items():
+        _airflow(env, "pools", "set", name, str(slots), "customer360")
+
+
+def _airflow(env: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run(  # noqa: S603  (our own interpreter, our own arguments)
+        [sys.executable, "-m", "airflow", *arguments],
+        env={**os.environ, **env},
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _secrets(home: Path) -> dict[str, str]:
+    """Secrets of this installation, made once, readable by its owner only."""
+    path = home / "secrets.json"
+    if not path.exists():
+        from cryptography.fernet import Fernet
+
+        made = {
+            "fernet_key": Fernet.generate_key().decode(),
+            "api_secret_key": secrets.token_urlsafe(32),
+            "jwt_secret": secrets.token_urlsafe(48),
+        }
+        _write_private(path, json.dumps(made))
+        _write_private(home / "passwords.json", json.dumps({ADMIN: secrets.token_urlsafe(12)}))
+    known: dict[str, str] = json.loads(path.read_text("utf-8"))
+    return known
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process of the set and where its output goes."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+
+
+def services(settings: Settings) -> list[Service]:
+    """The four Airflow processes, as docker-compose.yml runs them."""
+    logs = settings.local / "airflow" / "processes"
+    logs.mkdir(parents=True, exist_ok=True)
+    return [
+        Service(name, (sys.executable, "-m", "airflow", name), logs / f"{name}.log") for name in COMPONENTS
+    ]
+
+
+def serve(
+    processes: list[Service], env: Mapping[str, str], ready: Callable[[], None], poll_s: float = 1.0
+) -> None:
+    """Run `processes` until SIGINT or SIGTERM, or until one of them ends (RuntimeError naming its log)."""
+    running: list[tuple[Service, subprocess.Popen[bytes]]] = []
+    stop = _Stop()
+    try:
+        for service in processes:
+            with service.log.open("ab") as log:
+                process = subprocess.Popen(  # noqa: S603
+                    service.command,
+                    env={**os.environ, **env},
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            running.append((service, process))
+        ready()
+        while not stop.asked:
+            for service, process in running:
+                if process.poll() is not None:
+                    raise RuntimeError(f"{service.name} ended with {process.returncode}; see {service.log}")
+            time.sleep(poll_s)
+    finally:
+        _end(running)
+
+
+def _end(running: list[tuple[Service, subprocess.Popen[bytes]]], grace_s: float = 20.0) -> None:
+    for _, process in running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    for _, process in running:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class _Stop:
+    """Remembers that SIGINT or SIGTERM came."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
