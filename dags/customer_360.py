@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, dag, task
+
 from customer360 import nightly
 from customer360 import orchestration as night
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, dag, task
+
 from customer360 import orchestration as night
 from customer360.sources import Source
 

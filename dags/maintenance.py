@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
+
 from customer360 import nightly
 from customer360 import orchestration as night
 

@@ -98,6 +98,33 @@ def _secrets(home: Path) -> dict[str, str]:
     return known
 
 
+def write_admin_password(env: Mapping[str, str]) -> None:
+    """Put C360_ADMIN_PASSWORD where Airflow's auth manager looks, so that it makes up none and logs none.
+
+    Raises KeyError if the environment lacks it.
+    """
+    path = Path(env["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_private(path, json.dumps({ADMIN: env["C360_ADMIN_PASSWORD"]}))
+
+
+def write_compose_secrets(path: Path) -> None:
+    """Write the secrets that docker-compose.yml requires. Raises ValueError if `path` exists."""
+    from cryptography.fernet import Fernet
+
+    if path.exists():
+        raise ValueError(f"{path} exists; remove it first if its secrets are to change")
+    made = {
+        "AIRFLOW_FERNET_KEY": Fernet.generate_key().decode(),
+        "AIRFLOW_API_SECRET_KEY": secrets.token_urlsafe(32),
+        "AIRFLOW_JWT_SECRET": secrets.token_urlsafe(48),
+        "C360_ADMIN_PASSWORD": secrets.token_urlsafe(16),
+        "METADATA_PASSWORD": secrets.token_hex(16),
+        "SERVING_PASSWORD": secrets.token_hex(16),
+    }
+    _write_private(path, "".join(f"{name}={value}\n" for name, value in made.items()))
+
+
 def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,0 +1,317 @@
+"""The night, step by step: what the DAGs' tasks and `c360 run` both call.
+
+Every step takes and returns a small JSON-serialisable dict (`Night`), so that it can cross processes
+as an XCom; data stays in the lake, the engine and Postgres. Importing this module is cheap: each step
+imports what it needs.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from customer360.settings import Settings
+
+if TYPE_CHECKING:
+    from customer360.publish.runs import Run
+    from customer360.sources import Source, SourcesConfig
+
+Night = dict[str, Any]
+
+
+class NightFailed(Exception):
+    """A step that must stop the night; the old publication stays served."""
+
+
+class Stale(Exception):
+    """The served publication is older than it may be."""
+
+
+# Ingest -------------------------------------------------------------------------------------------
+
+
+def discover(source: str, as_of: datetime) -> list[dict[str, Any]]:
+    """Deliveries of `source` that the ledger does not know yet."""
+    from customer360 import ingest
+
+    settings, config = _configured()
+    return ingest.discover(settings, config.sources[source], as_of)
+
+
+def load(source: str, delivery: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
+    """Read one delivery into the lake, through the raw gate; what the ledger says of it."""
+    from customer360 import ingest
+    from customer360.quality.raw import raw_gate
+
+    settings, config = _configured()
+    row = ingest.load(
+        settings,
+        config.sources[source],
+        dict(delivery),
+        as_of,
+        own=config.own,
+        gate=raw_gate(settings, as_of),
+    )
+    return {
+        "path": row.path,
+        "status": row.status,
+        "rows_read": row.rows_read,
+        "rows_loaded": row.rows_loaded,
+    }
+
+
+def account(source: str, as_of: datetime) -> dict[str, int]:
+    """Rows of `source` accounted for tonight; fails if read ≠ loaded + rejected + duplicate."""
+    from customer360 import ledger
+    from customer360.postgres import connect
+
+    with connect(Settings.from_env(), application_name="c360 account") as connection:
+        total = ledger.night_totals(connection, source, as_of)
+    if total["rows_read"] != total["rows_loaded"] + total["rows_rejected"] + total["rows_duplicate"]:
+        raise NightFailed(f"{source}: rows read are not accounted for: {total}")
+    return total
+
+
+# Nightly ------------------------------------------------------------------------------------------
+
+
+def begin(as_of: datetime, trigger: str) -> Night:
+    """Open a run; every older attempt is fenced from now on."""
+    from customer360.ops import migrate
+    from customer360.postgres import connect
+    from customer360.publish.runs import open_run
+
+    settings, _ = _configured()
+    with connect(settings, application_name="c360 begin") as connection:
+        migrate(connection)
+        run = open_run(connection, as_of, settings.engine, trigger)
+    return {"run_id": run.run_id, "attempt": run.attempt, "as_of": as_of.astimezone(UTC).isoformat()}
+
+
+def stage(night: Night) -> Night:
+    """Every batch active at the night → the engine's staging models and identity inputs."""
+    from customer360 import ledger
+    from customer360.dbt_runner import run_dbt
+    from customer360.engines import open_engine
+    from customer360.postgres import connect
+
+    settings = Settings.from_env()
+    with _measured(settings, night, "stage") as figures:
+        with connect(settings, application_name="c360 stage") as connection:
+            files = ledger.active_files(connection, settings, _as_of(night))
+        with open_engine(settings) as engine:
+            engine.stage(files)
+            engine.release()
+            run_dbt(settings, engine, "seed", vars=_vars(night))
+            result = run_dbt(settings, engine, "build", select="+tag:identity_input", vars=_vars(night))
+        figures["rows"] = len(files)
+    return night | {"files": len(files), "staging_models": len(result.nodes)}
+
+
+def identify(night: Night) -> Night:
+    """Who is the same customer: engine schema `identity`, registry in `ops`."""
+    from customer360.engines import open_engine
+    from customer360.identity import resolve
+    from customer360.postgres import connect
+
+    settings, config = _configured()
+    with _measured(settings, night, "identify") as figures:
+        with (
+            connect(settings, application_name="c360 identify") as connection,
+            open_engine(settings) as engine,
+        ):
+            result = resolve(engine, connection, _as_of(night), config.own)
+            connection.commit()
+        figures["rows"] = result.customers
+    return night | {"identity": result.counts()}
+
+
+def transform(night: Night) -> Night:
+    """The marts, with their dbt tests. A failing test stops the night."""
+    from customer360.dbt_runner import run_dbt
+    from customer360.engines import open_engine
+
+    settings = Settings.from_env()
+    with _measured(settings, night, "transform") as figures, open_engine(settings) as engine:
+        result = run_dbt(settings, engine, "build", select="tag:marts", vars=_vars(night))
+        figures["rows"] = len(result.nodes)
+    return night | {"mart_nodes": len(result.nodes)}
+
+
+def propose(night: Night) -> Night:
+    """The changed rows of every published mart, loaded as a candidate nobody is served yet."""
+    from customer360.dbt_runner import manifest_path
+    from customer360.engines import open_engine
+    from customer360.postgres import connect
+    from customer360.publish.candidate import load as load_candidate
+    from customer360.publish.marts import published_marts
+
+    settings = Settings.from_env()
+    with _measured(settings, night, "propose") as figures:
+        marts = published_marts(manifest_path(settings))
+        with (
+            open_engine(settings) as engine,
+            connect(settings, application_name="c360 propose") as connection,
+        ):
+            run = _attempt(connection, night)
+            tables = (
+                (mart, engine.read(f"select * from {engine.qualify('marts', mart.name)}"))  # noqa: S608
+                for mart in marts
+            )
+            candidate = load_candidate(connection, run, tables)
+        figures["rows"] = sum(change.changed_rows for change in candidate.changes.values())
+    return night | {
+        "publication_id": candidate.publication_id,
+        "changes": {name: change.as_dict() for name, change in candidate.changes.items()},
+    }
+
+
+def audit(night: Night) -> Night:
+    """The publication gate. A critical failure stops the night and leaves the old publication served."""
+    from customer360.postgres import connect, serving_url
+    from customer360.publish import publication
+    from customer360.quality.candidate import audit as judge
+
+    settings = Settings.from_env()
+    with _measured(settings, night, "audit"):
+        result = judge(settings, serving_url(settings), sorted(night["changes"]), _as_of(night))
+        text = "\n".join(str(failure) for failure in result.failures)
+        with connect(settings, application_name="c360 audit") as connection:
+            publication.record_gate(
+                connection, _attempt(connection, night), night["publication_id"], result.outcome, text
+            )
+    if result.outcome == "fail":
+        raise NightFailed(f"publication {night['publication_id']} is refused, the old one stays:\n{text}")
+    return night | {"outcome": result.outcome, "evaluated": result.evaluated, "text": text}
+
+
+def publish(night: Night, approved: bool = True) -> Night:
+    """One transaction makes the candidate what every reader sees."""
+    from customer360.postgres import connect
+    from customer360.publish import publication
+
+    settings = Settings.from_env()
+    with (
+        _measured(settings, night, "publish"),
+        connect(settings, application_name="c360 publish") as connection,
+    ):
+        publication.publish(connection, _attempt(connection, night), night["publication_id"], approved)
+    return night
+
+
+def run_night(as_of: datetime, trigger: str, approve: bool = False) -> Iterator[tuple[str, Night]]:
+    """All steps in this process, yielding (step, night) as each ends.
+
+    Raises NightFailed on a critical gate, and on warnings unless `approve`.
+    """
+    night = begin(as_of, trigger)
+    yield "begin", night
+    for step in (stage, identify, transform, propose, audit):
+        night = step(night)
+        yield step.__name__, night
+    if night["outcome"] == "warn" and not approve:
+        raise NightFailed(f"warnings need approval (--approve):\n{night['text']}")
+    yield "publish", publish(night)
+
+
+# Maintenance --------------------------------------------------------------------------------------
+
+
+def expire_batches(as_of: datetime) -> dict[str, int]:
+    """Drop batches older than their source's retention: ledger first, then files."""
+    from customer360 import ingest
+
+    settings, config = _configured()
+    return ingest.expire(settings, config, as_of)
+
+
+def prune_publications(keep: int = 30) -> dict[str, int]:
+    """Forget rows that only publications older than the newest `keep` showed."""
+    from customer360.postgres import connect
+    from customer360.publish import publication
+
+    with connect(Settings.from_env(), application_name="c360 prune") as connection:
+        return publication.prune(connection, keep)
+
+
+def check_freshness(now: datetime, max_age: timedelta) -> dict[str, str]:
+    """Fails (Stale) when what is served was published for a night older than `max_age` before `now`."""
+    from customer360.postgres import connect
+    from customer360.publish import publication
+
+    with connect(Settings.from_env(), application_name="c360 freshness") as connection:
+        served = publication.served(connection)
+    if served is None:
+        raise Stale("nothing has been published yet")
+    if served.as_of < now - max_age:
+        raise Stale(f"publication {served.publication_id} is for {served.as_of:%Y-%m-%d %H:%M} UTC: too old")
+    return {"publication_id": str(served.publication_id), "as_of": served.as_of.isoformat()}
+
+
+# Shared -------------------------------------------------------------------------------------------
+
+
+def _configured() -> tuple[Settings, SourcesConfig]:
+    from customer360.sources import load_sources
+
+    settings = Settings.from_env()
+    return settings, load_sources(settings.sources)
+
+
+def source_names() -> list[str]:
+    """Names of the configured sources, in the file's order."""
+    return list(_configured()[1].sources)
+
+
+def source(name: str) -> Source:
+    """One configured source. Raises KeyError."""
+    return _configured()[1].sources[name]
+
+
+def _as_of(night: Night) -> datetime:
+    return datetime.fromisoformat(night["as_of"])
+
+
+def _vars(night: Night) -> dict[str, Any]:
+    return {"as_of": _as_of(night).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def _attempt(connection: Any, night: Night) -> Run:
+    from customer360.publish.runs import Run
+
+    return Run(run_id=night["run_id"], as_of=_as_of(night), attempt=night["attempt"])
+
+
+@contextmanager
+def _measured(settings: Settings, night: Night, name: str) -> Iterator[dict[str, int]]:
+    """Write what a step cost (CPU seconds with children, peak MB, rows) to `ops.run_metrics`."""
+    figures = {"rows": 0}
+    started, cpu = time.monotonic(), _cpu_s()
+    yield figures
+    from customer360.postgres import connect
+    from customer360.publish.runs import stage_metric
+
+    peak_kb = max(
+        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    with connect(settings, application_name="c360 metrics") as connection:
+        stage_metric(
+            connection,
+            _attempt(connection, night),
+            name,
+            rows=figures["rows"],
+            cpu_s=_cpu_s() - cpu,
+            peak_mb=peak_kb / 1024,
+            seconds=time.monotonic() - started,
+        )
+
+
+def _cpu_s() -> float:
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
