@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import codecs
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
+
+from customer360 import yaml_lines
+from customer360.yaml_lines import Document, KeyPath, YamlError
+
+VERSION = 1
+DATE_ORDERS = ("ymd", "dmy", "mdy")
+ON_FAILURE = ("reject", "stop")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_CRON_FIELD = re.compile(
+    r"(\*|\d+(-\d+)?|[A-Za-z]{3}(-[A-Za-z]{3})?)(/\d+)?(,(\d+(-\d+)?|[A-Za-z]{3})(/\d+)?)*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +45,14 @@ class Source:
 
     name: str
     connector: str
-    location: str  # glob below the landing root; for folder connectors, of the folders
+    location: str  # glob below the landing root; a matched folder is one delivery of its new members
     timezone: ZoneInfo  # zone of stamps that carry none
     encoding: str = "auto"  # a codec name, or auto: BOM, strict UTF-8, GB18030, Latin-1
     date_order: str = "ymd"  # ymd | dmy | mdy, for stamps that leave it open
     phone_region: str | None = None  # ISO 3166-1 alpha-2, how local numbers are dialled
-    schedule: str | None = None  # cron of ingest_<name>
+    schedule: str | None = None  # cron of ingest_<name>, in the company's time zone
     retention_days: int = 730
-    expectations: str | None = None  # suite below expectations/raw/, without .yml
+    expectations: str | None = None  # suite below expectations/, without .yml: raw/interactions
     on_failure: str = "reject"  # what a failed raw gate does: reject the file | stop the night
     system: str | None = None  # namespace of account_ref values; the connector's by default
     currency: str | None = None  # ISO 4217 of amounts that carry none
@@ -60,6 +75,250 @@ class SourcesError(Exception):
     """Invalid sources.yml; the text is `<path>:<line>: what is wrong, and what is allowed`."""
 
 
-def load_sources(path: Path) -> SourcesConfig:
-    """Read and check `path`. Raises SourcesError with the line of the first mistake."""
-    raise NotImplementedError
+_SOURCE_KEYS = tuple(each.name for each in fields(Source) if each.name != "name")
+_DEFAULT_KEYS = tuple(
+    key for key in _SOURCE_KEYS if key not in {"connector", "location", "mapping", "options"}
+)
+_COMPANY_KEYS = ("timezone", "currency", "own_identities", "phone_region")
+_OWN_KEYS = ("domains", "emails", "phones", "phone_prefixes", "agents")
+
+
+def load_sources(path: Path, check_connectors: bool = True) -> SourcesConfig:
+    """Read and check `path`. Raises SourcesError with the line of the first mistake.
+
+    With `check_connectors` False, connector-specific options, mappings and the company's own identities
+    are left unread, so that nothing heavy is imported: for DAG files.
+    """
+    try:
+        document = yaml_lines.read(path)
+    except YamlError as error:
+        raise SourcesError(str(error)) from None
+    return _Reader(document, check_connectors).config()
+
+
+class _Reader:
+    """Checks one document, top down; the first mistake raises."""
+
+    def __init__(self, document: Document, check_connectors: bool) -> None:
+        self.document = document
+        self.check_connectors = check_connectors
+
+    def config(self) -> SourcesConfig:
+        top = self.mapping((), ("version", "company", "defaults", "sources"))
+        if top.get("version") != VERSION:
+            raise self.error(("version",), f"version must be {VERSION}")
+        company = self.mapping(("company",), _COMPANY_KEYS)
+        region = self.region(("company", "phone_region"), company.get("phone_region"))
+        defaults = self.mapping(("defaults",), _DEFAULT_KEYS) if "defaults" in top else {}
+        if not isinstance(top.get("sources"), dict) or not top["sources"]:
+            raise self.error(("sources",), "sources must name at least one source")
+        return SourcesConfig(
+            path=self.document.path,
+            timezone=self.zone(("company", "timezone"), company.get("timezone")),
+            own=self.own(company.get("own_identities"), region),
+            sources={name: self.source(name, defaults, company, region) for name in top["sources"]},
+            currency=self.currency(("company", "currency"), company.get("currency")),
+        )
+
+    def source(
+        self, name: str, defaults: Mapping[str, Any], company: Mapping[str, Any], region: str | None
+    ) -> Source:
+        at: KeyPath = ("sources", name)
+        if not _NAME.fullmatch(name):
+            raise self.error(at, f"source name {name!r} must be snake_case: a-z, 0-9 and _")
+        given = self.mapping(at, _SOURCE_KEYS)
+        for required in ("connector", "location"):
+            if not isinstance(given.get(required), str) or not given[required]:
+                raise self.error(at, f"source {name} lacks {required}")
+        merged = {"phone_region": region, "currency": company.get("currency"), **defaults, **given}
+        if merged.get("timezone") is None:
+            raise self.error(at, f"source {name} lacks timezone, and defaults has none")
+        checked = {
+            key: getattr(self, _CHECKS[key])(self.place(at, key), value) if key in _CHECKS else value
+            for key, value in merged.items()
+        }
+        source = Source(name=name, **checked)
+        self.connector(at, source)
+        return source
+
+    def place(self, at: KeyPath, key: str) -> KeyPath:
+        """Where a value was written: in the source, in defaults, or in company."""
+        for candidate in ((*at, key), ("defaults", key), ("company", key)):
+            if candidate in self.document.lines:
+                return candidate
+        return at
+
+    def connector(self, at: KeyPath, source: Source) -> None:
+        from customer360.connectors import registry
+
+        if source.connector not in registry.names():
+            raise self.choice((*at, "connector"), "connector", source.connector, registry.names())
+        if source.mapping and source.connector != "mapped":
+            raise self.error((*at, "mapping"), "mapping belongs to connector mapped only")
+        if source.connector == "mapped" and not source.mapping:
+            raise self.error(at, "connector mapped needs a mapping")
+        if not self.check_connectors:
+            return
+        connector = registry.get(source.connector)
+        for option in source.options:
+            if option not in connector.options:
+                raise self.choice((*at, "options", option), "option", option, connector.options)
+        check_mapping = getattr(connector, "check_mapping", None)
+        if check_mapping is not None:
+            for key, message in check_mapping(source.mapping):
+                raise self.error((*at, "mapping", *key), message)
+
+    # Values ---------------------------------------------------------------------------------------
+
+    def zone(self, at: KeyPath, value: Any) -> ZoneInfo:
+        if not isinstance(value, str):
+            raise self.error(at, "timezone is missing; give an IANA name such as Europe/Berlin")
+        if value not in available_timezones():
+            raise self.choice(at, "time zone", value, available_timezones())
+        return ZoneInfo(value)
+
+    def encoding(self, at: KeyPath, value: Any) -> str:
+        if value == "auto":
+            return "auto"
+        try:
+            return codecs.lookup(str(value)).name
+        except LookupError:
+            raise self.error(
+                at, f"encoding {value!r} is not a codec; auto, utf-8, cp1252, gb18030, …"
+            ) from None
+
+    def date_order(self, at: KeyPath, value: Any) -> str:
+        return self.one_of(at, "date_order", value, DATE_ORDERS)
+
+    def failure(self, at: KeyPath, value: Any) -> str:
+        return self.one_of(at, "on_failure", value, ON_FAILURE)
+
+    def region(self, at: KeyPath, value: Any) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{2}", value):
+            raise self.error(
+                at, f"phone_region {value!r} must be two capital letters (ISO 3166-1), such as DE"
+            )
+        return value
+
+    def currency(self, at: KeyPath, value: Any) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
+            raise self.error(at, f"currency {value!r} must be three capital letters (ISO 4217), such as EUR")
+        return value
+
+    def schedule(self, at: KeyPath, value: Any) -> str | None:
+        if value is None:
+            return None
+        parts = str(value).split()
+        if len(parts) != 5 or not all(_CRON_FIELD.fullmatch(part) for part in parts):
+            raise self.error(at, f"schedule {value!r} is not a cron expression of five fields")
+        return " ".join(parts)
+
+    def days(self, at: KeyPath, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.error(at, f"retention_days must be a whole number of days, at least 1, not {value!r}")
+        return value
+
+    def text(self, at: KeyPath, value: Any) -> str | None:
+        if value is not None and (not isinstance(value, str) or not value):
+            raise self.error(at, f"{at[-1]} must be a text")
+        return value
+
+    def dictionary(self, at: KeyPath, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.error(at, f"{at[-1]} must be a mapping")
+        return value
+
+    # The company's own ----------------------------------------------------------------------------
+
+    def own(self, name: Any, region: str | None) -> OwnIdentities:
+        if name is None or not self.check_connectors:
+            return OwnIdentities()
+        path = self.document.path.parent / str(name)
+        if not path.is_file():
+            raise self.error(
+                ("company", "own_identities"), f"own_identities names {name}, which is not there"
+            )
+        try:
+            return load_own_identities(path, region)
+        except YamlError as error:
+            raise SourcesError(str(error)) from None
+
+    # Errors ---------------------------------------------------------------------------------------
+
+    def mapping(self, at: KeyPath, allowed: Collection[str]) -> dict[str, Any]:
+        value: Any = self.document.data
+        for key in at:
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            raise self.error(at, f"{'.'.join(map(str, at)) or 'the file'} must be a mapping")
+        for key in value:
+            if key not in allowed:
+                raise self.choice((*at, key), "key", key, allowed)
+        return value
+
+    def one_of(self, at: KeyPath, what: str, value: Any, allowed: Collection[str]) -> str:
+        if value not in allowed:
+            raise self.choice(at, what, value, allowed)
+        return str(value)
+
+    def choice(self, at: KeyPath, what: str, value: Any, allowed: Collection[str]) -> SourcesError:
+        near = difflib.get_close_matches(str(value), list(allowed), 1)
+        known = f"; known: {', '.join(sorted(allowed))}" if len(allowed) <= 40 else ""
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return self.error(at, f"unknown {what} {value!r}{hint}{known}")
+
+    def error(self, at: KeyPath, message: str) -> SourcesError:
+        return SourcesError(f"{self.document.where(at)}: {message}")
+
+
+_CHECKS = {
+    "timezone": "zone",
+    "encoding": "encoding",
+    "date_order": "date_order",
+    "on_failure": "failure",
+    "phone_region": "region",
+    "currency": "currency",
+    "schedule": "schedule",
+    "retention_days": "days",
+    "connector": "text",
+    "location": "text",
+    "expectations": "text",
+    "system": "text",
+    "options": "dictionary",
+    "mapping": "dictionary",
+}
+
+
+def load_own_identities(path: Path, region: str | None) -> OwnIdentities:
+    """Read the company's own domains, mailboxes, numbers and agents' addresses, normalised.
+
+    Raises YamlError with the line of a wrong key or of a value that is no address or number.
+    """
+    from customer360 import normalise
+
+    document = yaml_lines.read(path)
+    if not isinstance(document.data, dict):
+        raise YamlError(f"{path}:1: must be a mapping of {', '.join(_OWN_KEYS)}")
+    found: dict[str, set[str]] = {"emails": set(), "phones": set()}
+    for key, values in document.data.items():
+        if key not in _OWN_KEYS:
+            raise YamlError(f"{document.where((key,))}: unknown key {key!r}; known: {', '.join(_OWN_KEYS)}")
+        for index, value in enumerate(values or ()):
+            text = str(value)
+            if key in {"domains", "phone_prefixes"}:
+                continue
+            is_email = "@" in text
+            normalised = normalise.email(text) if is_email else normalise.phone(text, region)
+            if normalised.value is None or (is_email and not normalised.is_valid):
+                raise YamlError(f"{document.where((key, index))}: not an address or number")
+            found["emails" if is_email else "phones"].add(normalised.value)
+    return OwnIdentities(
+        domains=frozenset(str(each).lower() for each in document.data.get("domains") or ()),
+        emails=frozenset(found["emails"]),
+        phones=frozenset(found["phones"]),
+        phone_prefixes=tuple(sorted(str(each) for each in document.data.get("phone_prefixes") or ())),
+    )

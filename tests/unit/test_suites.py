@@ -14,7 +14,7 @@ EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 
 def test_raw_suites_name_only_columns_of_the_contract() -> None:
     suites = load_suites(EXPECTATIONS, "raw")
-    assert {"raw/interactions", "raw/contact_records", "raw/mail"} <= {suite.name for suite in suites}
+    assert {"raw/interactions", "raw/crm", "raw/mail"} <= {suite.name for suite in suites}
     for suite in suites:
         for table, expectations in suite.tables.items():
             known = {field.name for field in ENTITY_FIELDS[table]} | {"source_record_id", "row_number"}

@@ -7,14 +7,25 @@ of the file can be used; one bad record is a `Rejected`, and the rest goes on.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, ClassVar, Protocol
 
 import pyarrow as pa
 
+from customer360.connectors.registry import register
 from customer360.contracts import connector_schema
+
+__all__ = [
+    "Batch",
+    "Connector",
+    "Delivery",
+    "InputFile",
+    "Rejected",
+    "UnreadableFile",
+    "register",
+    "table",
+]
 
 if TYPE_CHECKING:
     from customer360.sources import OwnIdentities, Source
@@ -113,37 +124,3 @@ def table(entity: str, columns: dict[str, object]) -> pa.Table:
         else:
             arrays.append(pa.array(value, type=column.type))
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-_MODULES = {
-    "asterisk_cdr": "asterisk",
-    "twilio": "twilio",
-    "mail": "mail",
-    "sms_backup": "sms_backup",
-    "snowplow": "snowplow",
-    "segment": "segment",
-    "access_log": "access_log",
-    "salesforce": "salesforce",
-    "hubspot": "hubspot",
-    "ad_spend": "ad_spend",
-    "mapped": "mapped",
-}
-_REGISTRY: dict[str, type[Connector]] = {}
-
-
-def register(connector: type[Connector]) -> type[Connector]:
-    """Class decorator: make the connector known by its `name`."""
-    _REGISTRY[connector.name] = connector
-    return connector
-
-
-def names() -> tuple[str, ...]:
-    """Names allowed as `connector:` in sources.yml. Imports nothing."""
-    return tuple(sorted({*_MODULES, *_REGISTRY}))
-
-
-def get(name: str) -> Connector:
-    """The connector called `name`; its module is imported on first use. KeyError if unknown."""
-    if name not in _REGISTRY:
-        importlib.import_module(f"customer360.connectors.{_MODULES[name]}")
-    return _REGISTRY[name]()
