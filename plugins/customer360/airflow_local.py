@@ -152,14 +152,10 @@ def services(settings: Settings) -> list[Service]:
     """The four Airflow processes, as docker-compose.yml runs them."""
     logs = settings.local / "airflow" / "processes"
     logs.mkdir(parents=True, exist_ok=True)
-    return [
-        Service(name, (sys.executable, "-m", "airflow", name), logs / f"{name}.log") for name in COMPONENTS
-    ]
+    return [Service(name, (sys.executable, "-m", "airflow", name), logs / f"{name}.log") for name in COMPONENTS]
 
 
-def serve(
-    processes: list[Service], env: Mapping[str, str], ready: Callable[[], None], poll_s: float = 1.0
-) -> None:
+def serve(processes: list[Service], env: Mapping[str, str], ready: Callable[[], None], poll_s: float = 1.0) -> None:
     """Run `processes` until SIGINT or SIGTERM, or until one of them ends (RuntimeError naming its log)."""
     running: list[tuple[Service, subprocess.Popen[bytes]]] = []
     stop = _Stop()

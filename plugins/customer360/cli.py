@@ -87,9 +87,7 @@ def ingest(
 @app.command()
 def run(
     as_of: AsOf = None,
-    skip_ingest: Annotated[
-        bool, typer.Option("--skip-ingest", help="Only what is in the lake already.")
-    ] = False,
+    skip_ingest: Annotated[bool, typer.Option("--skip-ingest", help="Only what is in the lake already.")] = False,
     approve: Annotated[bool, typer.Option("--approve", help="Publish in spite of warnings.")] = False,
 ) -> None:
     """Ingest and the nightly run in this process, from files to publication."""
@@ -109,9 +107,7 @@ def run(
 @app.command()
 def ledger(
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
-    problems: Annotated[
-        bool, typer.Option("--problems", help="Only files with something not loaded.")
-    ] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="Only files with something not loaded.")] = False,
     limit: Annotated[int, typer.Option(help="Newest deliveries shown.")] = 200,
 ) -> None:
     """Every delivered file: rows read = loaded + rejected + duplicate."""
@@ -128,13 +124,8 @@ def ledger(
         table.add_column(name, justify="right")
     for row in rows:
         figures = (row.rows_read, row.rows_loaded, row.rows_rejected, row.rows_duplicate)
-        table.add_row(
-            row.source, row.path, row.status, row.reason or "", *(f"{figure:,}" for figure in figures)
-        )
-    totals = [
-        sum(getattr(row, f"rows_{name}") for row in rows)
-        for name in ("read", "loaded", "rejected", "duplicate")
-    ]
+        table.add_row(row.source, row.path, row.status, row.reason or "", *(f"{figure:,}" for figure in figures))
+    totals = [sum(getattr(row, f"rows_{name}") for row in rows) for name in ("read", "loaded", "rejected", "duplicate")]
     table.add_section()
     table.add_row("total", f"{len(rows)} deliveries", "", "", *(f"{total:,}" for total in totals))
     out.print(table)
@@ -165,9 +156,7 @@ def publications(limit: Annotated[int, typer.Option(help="Newest shown.")] = 20)
 
 @app.command()
 def rollback(
-    to: Annotated[
-        int | None, typer.Option(help="Publication id; the one before the served one by default.")
-    ] = None,
+    to: Annotated[int | None, typer.Option(help="Publication id; the one before the served one by default.")] = None,
 ) -> None:
     """Serve an earlier publication again. Nothing is lost: the next night publishes on top of it."""
     from customer360.publish.publication import rollback as back

@@ -295,9 +295,7 @@ def _measured(settings: Settings, night: Night, name: str) -> Iterator[dict[str,
     from customer360.postgres import connect
     from customer360.publish.runs import stage_metric
 
-    peak_kb = max(
-        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    peak_kb = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     with connect(settings, application_name="c360 metrics") as connection:
         stage_metric(
             connection,

@@ -18,9 +18,7 @@ VERSION = 1
 DATE_ORDERS = ("ymd", "dmy", "mdy")
 ON_FAILURE = ("reject", "stop")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_CRON_FIELD = re.compile(
-    r"(\*|\d+(-\d+)?|[A-Za-z]{3}(-[A-Za-z]{3})?)(/\d+)?(,(\d+(-\d+)?|[A-Za-z]{3})(/\d+)?)*"
-)
+_CRON_FIELD = re.compile(r"(\*|\d+(-\d+)?|[A-Za-z]{3}(-[A-Za-z]{3})?)(/\d+)?(,(\d+(-\d+)?|[A-Za-z]{3})(/\d+)?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,7 @@ class SourcesError(Exception):
 
 
 _SOURCE_KEYS = tuple(each.name for each in fields(Source) if each.name != "name")
-_DEFAULT_KEYS = tuple(
-    key for key in _SOURCE_KEYS if key not in {"connector", "location", "mapping", "options"}
-)
+_DEFAULT_KEYS = tuple(key for key in _SOURCE_KEYS if key not in {"connector", "location", "mapping", "options"})
 _COMPANY_KEYS = ("timezone", "currency", "own_identities", "phone_region")
 _OWN_KEYS = ("domains", "emails", "phones", "phone_prefixes", "agents")
 
@@ -120,9 +116,7 @@ class _Reader:
             currency=self.currency(("company", "currency"), company.get("currency")),
         )
 
-    def source(
-        self, name: str, defaults: Mapping[str, Any], company: Mapping[str, Any], region: str | None
-    ) -> Source:
+    def source(self, name: str, defaults: Mapping[str, Any], company: Mapping[str, Any], region: str | None) -> Source:
         at: KeyPath = ("sources", name)
         if not _NAME.fullmatch(name):
             raise self.error(at, f"source name {name!r} must be snake_case: a-z, 0-9 and _")
@@ -183,9 +177,7 @@ class _Reader:
         try:
             return codecs.lookup(str(value)).name
         except LookupError:
-            raise self.error(
-                at, f"encoding {value!r} is not a codec; auto, utf-8, cp1252, gb18030, …"
-            ) from None
+            raise self.error(at, f"encoding {value!r} is not a codec; auto, utf-8, cp1252, gb18030, …") from None
 
     def date_order(self, at: KeyPath, value: Any) -> str:
         return self.one_of(at, "date_order", value, DATE_ORDERS)
@@ -197,9 +189,7 @@ class _Reader:
         if value is None:
             return None
         if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{2}", value):
-            raise self.error(
-                at, f"phone_region {value!r} must be two capital letters (ISO 3166-1), such as DE"
-            )
+            raise self.error(at, f"phone_region {value!r} must be two capital letters (ISO 3166-1), such as DE")
         return value
 
     def currency(self, at: KeyPath, value: Any) -> str | None:
@@ -239,9 +229,7 @@ class _Reader:
             return OwnIdentities()
         path = self.document.path.parent / str(name)
         if not path.is_file():
-            raise self.error(
-                ("company", "own_identities"), f"own_identities names {name}, which is not there"
-            )
+            raise self.error(("company", "own_identities"), f"own_identities names {name}, which is not there")
         try:
             return load_own_identities(path, region)
         except YamlError as error:

@@ -19,9 +19,7 @@ class Failure:
 
     def __str__(self) -> str:
         where = f"{self.table}.{self.column}" if self.column else self.table
-        return (
-            f"{self.severity}: {self.expectation} on {where}: observed {self.observed}, allowed {self.limit}"
-        )
+        return f"{self.severity}: {self.expectation} on {where}: observed {self.observed}, allowed {self.limit}"
 
 
 @dataclass(frozen=True, slots=True)
