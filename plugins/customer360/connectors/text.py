@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from customer360.connectors.base import InputFile, Rejected, UnreadableFile
 from customer360.connectors.encodings import find_encoding, open_text
@@ -61,29 +62,26 @@ class Records:
     file: str
     encoding: str
     header: list[str]
-    rows: list[list[str]] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list)  # of all rows, one after the other
     row_number: list[int] = field(default_factory=list)  # 1-based; headers and blank lines do not count
     line: list[int] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.row_number)
 
     @property
     def rows_read(self) -> int:
         """Source records in this stretch, good and refused."""
-        return len(self.rows) + len(self.rejected)
+        return len(self.row_number) + len(self.rejected)
 
     @cached_property
-    def columns(self) -> dict[str, Sequence[str]]:
+    def columns(self) -> dict[str, list[str]]:
         """Cells as delivered, by folded column name (see `fold`); of two columns alike, the first."""
-        cells: Iterable[Sequence[str]] = (
-            zip(*self.rows, strict=True) if self.rows else [()] * len(self.header)
-        )
-        found: dict[str, Sequence[str]] = {}
-        for name, values in zip(self.header, cells, strict=True):
-            found.setdefault(fold(name), values)
+        found: dict[str, list[str]] = {}
+        for place, name in enumerate(self.header):
+            found.setdefault(fold(name), self.cells[place :: len(self.header)])
         return found
 
     def has(self, *names: str) -> bool:
@@ -92,16 +90,17 @@ class Records:
 
     def values(self, *names: str, nulls: frozenset[str] = NULL_WORDS) -> list[str | None]:
         """Column called by the first of `names` that is there: stripped, `nulls` → None; else all None."""
-        for name in names:
-            cells = self.columns.get(fold(name))
-            if cells is not None:
-                known = {cell: nullify(cell, nulls) for cell in set(cells)}
-                return [known[cell] for cell in cells]
-        return [None] * len(self)
+        return self.column(*names, nulls=nulls).to_pylist()  # type: ignore[no-any-return]  # pyarrow is untyped
 
     def column(self, *names: str, nulls: frozenset[str] = NULL_WORDS) -> pa.Array:
         """`values` as an Arrow string array."""
-        return pa.array(self.values(*names, nulls=nulls), pa.string())
+        for name in names:
+            cells = self.columns.get(fold(name))
+            if cells is not None:
+                trimmed = pc.utf8_trim_whitespace(pa.array(cells, pa.string()))
+                empty = pc.is_in(pc.utf8_lower(trimmed), pa.array(sorted(nulls)))
+                return pc.if_else(empty, None, trimmed)
+        return pa.nulls(len(self), pa.string())
 
     def reject(self, where: Mask, reason: str, detail: str | None = None) -> list[Rejected]:
         """The records at the true places of `where`, refused for `reason`."""
@@ -162,7 +161,7 @@ class CsvFile:
         for number, record in enumerate(stream, 1):
             reason = _fit(record, len(names), min_width)
             if reason is None:
-                chunk.rows.append(record.cells)
+                chunk.cells.extend(record.cells)
                 chunk.row_number.append(number)
                 chunk.line.append(record.line)
                 chunk.text.append(record.text)
