@@ -223,15 +223,11 @@ def test_hour_that_occurs_twice_and_hour_that_is_skipped() -> None:
     assert stamps.offset_minutes.to_pylist() == [120, 60, 60, 120]
 
 
-@pytest.mark.parametrize(
-    "zone", ["Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]
-)
+@pytest.mark.parametrize("zone", ["Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
 def test_localise_agrees_with_zoneinfo_over_a_year(zone: str) -> None:
     naive = np.arange(1_704_067_200, 1_704_067_200 + 366 * 86_400, 421, dtype=np.int64) * 1_000_000
     utc, minutes, _ = localise(naive, ZoneInfo(zone))
-    for wall, moment, offset in zip(
-        naive[::37].tolist(), utc[::37].tolist(), minutes[::37].tolist(), strict=True
-    ):
+    for wall, moment, offset in zip(naive[::37].tolist(), utc[::37].tolist(), minutes[::37].tolist(), strict=True):
         local = datetime.fromtimestamp(wall // 1_000_000, UTC).replace(tzinfo=ZoneInfo(zone))
         assert local.timestamp() * 1_000_000 == moment
         assert local.utcoffset().total_seconds() == offset * 60  # type: ignore[union-attr]
@@ -258,6 +254,16 @@ def test_whole_columns_read_as_single_values_do(texts: list[str | None]) -> None
     assert many.instant.slice(0, 4).to_pylist() == few.instant.to_pylist()
     assert many.offset_minutes.slice(0, 4).to_pylist() == few.offset_minutes.to_pylist()
     assert many.flags.slice(0, 4).to_pylist() == few.flags.to_pylist()
+    assert many.unreadable[:4].tolist() == few.unreadable.tolist()
+
+
+@pytest.mark.parametrize("order", ["dmy", "mdy"])
+@pytest.mark.parametrize("odd", ["3/2/2024 9:05", "29/2/2023 10:00:00", "2024-02-03 09:05:01"])
+def test_whole_columns_with_the_year_last_read_as_single_values_do(order: str, odd: str) -> None:
+    texts: list[str | None] = ["3/2/2024 9:05:01", "12.11.2024 23:59:59", None, odd]
+    many, few = parse_stamps(texts * 500, source(order=order)), parse_stamps(texts, source(order=order))
+    assert few.instant.null_count < 3
+    assert many.instant.slice(0, 4).to_pylist() == few.instant.to_pylist()
     assert many.unreadable[:4].tolist() == few.unreadable.tolist()
 
 

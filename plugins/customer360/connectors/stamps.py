@@ -6,10 +6,10 @@ Whole columns at once: ISO 8601 and RFC 2822 by Arrow, everything else once per 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_tz
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,7 @@ _LATEST: Final = 4_102_444_800 * _SECOND  # 2100
 _ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?( ?(UTC|Z|[+-]\d\d:?\d\d))?$"
 _ISO_ZONE = r"^.{19}(?:\.\d{1,6})? ?(?P<zone>(?:UTC|Z|[+-]\d\d:?\d\d)?)$"
 _RFC = r"^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d ([+-]\d{4}|GMT|UTC)$"
+_YEAR_LAST = r"^(?P<a>\d{1,2})[/.-](?P<b>\d{1,2})[/.-](?P<c>\d{4}) (?P<h>\d{1,2}):(?P<m>\d\d)(?P<s>(?::\d\d)?)$"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EPOCH_DIGITS = re.compile(r"^-?(?:\d{9,10}|\d{12,13}|\d{15,16})(?:\.\d+)?$")
 _COMPACT = re.compile(r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?$")
@@ -164,9 +165,7 @@ def _read_numbers(text: str, date_order: str) -> _Read:
     day = _ymd(match["a"], match["b"], match["c"], match["sep"], date_order)
     hour = _hour(int(match["h"] or 0), match["half"])
     fraction = int(((match["f"] or "") + "000000")[:6])
-    moment = datetime(
-        day.year, day.month, day.day, hour, int(match["m"] or 0), int(match["s"] or 0), fraction
-    )
+    moment = datetime(day.year, day.month, day.day, hour, int(match["m"] or 0), int(match["s"] or 0), fraction)
     return _micros(moment), _zone_seconds(match["zone"])
 
 
@@ -235,7 +234,10 @@ _MISSING, _LOCAL, _STATED, _INSTANT, _UNREADABLE = range(5)
 def _read_column(column: pa.Array, date_order: str) -> _Column:
     """(micros as written, stated offset in s or NaN, one of the five states) for every value."""
     if len(column) > 1000:
-        for shape, read in ((_ISO, _iso_column), (_RFC, _rfc_column)):
+        shapes: list[tuple[str, Callable[[pa.Array], _Column]]] = [(_ISO, _iso_column), (_RFC, _rfc_column)]
+        if date_order != "ymd":
+            shapes.append((_YEAR_LAST, partial(_year_last_column, date_order=date_order)))
+        for shape, read in shapes:
             fits = pc.match_substring_regex(column, shape)
             if pc.all(fits, skip_nulls=True, min_count=0).as_py():
                 try:
@@ -260,6 +262,20 @@ def _rfc_column(column: pa.Array) -> _Column:
     number = pc.take(pa.array([f"{i:02d}" for i in range(1, 13)]), month)
     day = pc.binary_join_element_wise(part(12, 16), number, part(5, 7), "-")
     return _with_zone(pc.binary_join_element_wise(day, part(17, 25), " "), part(26, 31))
+
+
+def _year_last_column(column: pa.Array, date_order: str) -> _Column:
+    parts = pc.extract_regex(column, _YEAR_LAST)
+
+    def part(name: str) -> pa.Array:
+        return pc.utf8_lpad(pc.struct_field(parts, name), 2, "0")
+
+    day, month = (part("b"), part("a")) if date_order == "mdy" else (part("a"), part("b"))
+    seconds = pc.utf8_replace_slice(pc.utf8_rpad(pc.struct_field(parts, "s"), 3, "0"), 0, 1, ":")
+    clock = pc.binary_join_element_wise(part("h"), pc.binary_join_element_wise(part("m"), seconds, ""), ":")
+    body = pc.binary_join_element_wise(part("c"), month, day, "-")
+    body = pc.binary_join_element_wise(body, clock, " ")
+    return _with_zone(body, pa.nulls(len(column), pa.string()))
 
 
 def _with_zone(body: pa.Array, zone: pa.Array) -> _Column:
@@ -315,9 +331,7 @@ def _finish(
     readable = (state != _MISSING) & (state != _UNREADABLE)
     outside = readable & ((micros < _EARLIEST) | (micros >= _LATEST))
     unreadable = (state == _UNREADABLE) | outside
-    words = pa.DictionaryArray.from_arrays(
-        pa.array(flags, mask=flags == 0), pa.array(["", "dst_ambiguous", "dst_gap"])
-    )
+    words = pa.DictionaryArray.from_arrays(pa.array(flags, mask=flags == 0), pa.array(["", "dst_ambiguous", "dst_gap"]))
     return Stamps(
         instant=_instants(micros, ~readable | outside),
         offset_minutes=pa.array(minutes, pa.int16(), mask=minutes == _NO_OFFSET),
@@ -327,6 +341,4 @@ def _finish(
 
 
 def _instants(micros: Micros, missing: npt.NDArray[np.bool_]) -> pa.Array:
-    return (
-        pa.array(micros, pa.int64(), mask=missing).cast(pa.timestamp("us")).cast(pa.timestamp("us", tz=UTC))
-    )
+    return pa.array(micros, pa.int64(), mask=missing).cast(pa.timestamp("us")).cast(pa.timestamp("us", tz=UTC))
