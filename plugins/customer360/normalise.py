@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import rphonenumbers
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 
 class Normalised(NamedTuple):
@@ -27,12 +29,39 @@ class Normalised(NamedTuple):
     kind: str
 
 
-_NOTHING = Normalised(None, False, "withheld")
-_WITHHELD = frozenset(
-    "anonymous restricted unknown unavailable private withheld blocked null none nan n/a na - 0 "
-    "+266696687 266696687 +7378742833 +2562533 +8656696 +86282452253".split()
+class NormalisedColumn(NamedTuple):
+    """The three fields of `Normalised` as Arrow arrays (string, bool, string) of one length."""
+
+    value: pa.Array
+    is_valid: pa.Array
+    kind: pa.Array
+
+
+_NOTHING: Final = Normalised(None, False, "withheld")
+# What exchanges, carriers and telephones write for a number they do not know or may not show. The
+# long figures are Twilio's ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE as dialled on a
+# keypad; -1, -2 and -4 are Android's unknown, private and payphone.
+_WITHHELD: Final = frozenset(
+    "anonymous anonym restricted unknown unbekannt unterdrückt unavailable private withheld blocked "
+    "asterisk null none nan n/a na - -- 0 s -1 -2 -3 -4 "
+    "266696687 7378742833 2562533 8656696 86282452253".split()
+) | {"unknown caller", "private number", "no caller id", "not available", "id unavailable", "insert-address-token"}
+_NO_ADDRESS: Final = frozenset({"null", "none", "nan", "n/a", "na", "-", "--", "unknown", "undefined"})
+_LABEL: Final = re.compile(r"^(?:(?:tel|sips?|whatsapp|phone|mobile|mob|cell|fon|telefon):|tel\.)\s*", re.IGNORECASE)
+_EXTENSION: Final = re.compile(r"^\+?[\d\s()./-]+(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
+_EXCEL_FLOAT: Final = re.compile(r"^(\+?\d{6,})\.0+$")
+_EXPONENT: Final = re.compile(r"^\d(?:[.,]\d+)?e\+?\d+$", re.IGNORECASE)
+_CHINESE_SERVICE: Final = re.compile(r"^(?:95\d{3,}|106\d+)$")
+_COUNTING: Final = "01234567890123456789"
+_SHORT_CODE_DIGITS: Final = 6
+# Fewer digits without '+' are more likely a national number than one with its country code.
+_INTERNATIONAL_DIGITS: Final = 11
+
+_PLAIN_ADDRESS: Final = re.compile(
+    r"^(?=.{1,64}@)(?=.{1,254}$)[a-z0-9_%+-]+(?:\.[a-z0-9_%+-]+)*"
+    r"@(?:[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}(?<!-)\.)+(?P<top>[a-z]{2,63})$"
 )
-_PHONE_JUNK = re.compile(r"^(?:tel:|sips?:)", re.IGNORECASE)
+_SPECIAL_DOMAINS: Final = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}
 
 
 @lru_cache(maxsize=262_144)
@@ -40,46 +69,93 @@ def phone(raw: str | None, region: str | None) -> Normalised:
     """One number as written → E.164 (ITU-T E.164), read as dialled in `region` (ISO 3166-1 alpha-2).
 
     Short codes and service numbers (at most 6 digits; 95… and 106… in CN) come back with their
-    digits and kind 'short_code'; sender names with kind 'alpha_sender'.
+    digits and kind 'short_code'; sender names with kind 'alpha_sender'. An extension is dropped.
+    Without '+' a number is first read as national, then, from 11 digits on, as international;
+    the other way round if it starts with the country code of `region`.
     """
-    text = unicodedata.normalize("NFKC", raw or "").strip().strip("'\"")
-    text = _PHONE_JUNK.sub("", text).split("@", 1)[0].split(";", 1)[0].strip()
-    if not text or text.lower() in _WITHHELD:
+    text = _phone_text(raw or "")
+    if not text or text.lower().lstrip("+") in _WITHHELD:
         return _NOTHING
     digits = re.sub(r"\D", "", text)
-    if not digits:
+    if _EXPONENT.match(text):
+        return Normalised(text.lower(), False, "invalid")  # digits lost in a spreadsheet
+    if not digits or (re.search(r"[^\W\d_]", text) and not _EXTENSION.match(text)):
         return Normalised(text.lower(), False, "alpha_sender")
-    if re.search(r"[A-Za-z]", text) and not re.search(r"^\+?[\d\s().-]+(?:x|ext\.?)\s*\d+$", text, re.I):
-        return Normalised(text.lower(), False, "alpha_sender")
-    if len(set(digits.lstrip("0"))) <= 1:
-        return Normalised(digits, False, "placeholder")
-    if not text.startswith("+") and (
-        len(digits) <= 6 or (region == "CN" and re.match(r"95\d{3,}|106\d+|10\d{3}$", digits))
-    ):
-        return Normalised(digits, False, "short_code")
-    for candidate in (text, None if text.startswith("+") else "+" + digits):
-        if candidate is None:
-            continue
+    kind = _unlinkable(digits, international=text.startswith("+"), region=region)
+    if kind:
+        return Normalised(digits, False, kind)
+    value = _e164(text, digits, region)
+    if value:
+        return Normalised(value, True, "ok")
+    return Normalised(("+" if text.startswith("+") else "") + digits, False, "invalid")
+
+
+def _phone_text(raw: str) -> str:
+    """`raw` with ASCII digits, without invisible marks, labels, SIP host and parameters."""
+    if not raw.isascii():
+        folded = unicodedata.normalize("NFKC", raw)
+        visible = (char for char in folded if unicodedata.category(char) != "Cf")
+        raw = "".join(str(unicodedata.digit(char, char)) for char in visible)
+    text = _LABEL.sub("", raw.strip().strip("'\""))
+    text = text.split("@", 1)[0].split(";", 1)[0].strip()
+    return _EXCEL_FLOAT.sub(r"\1", text)
+
+
+def _unlinkable(digits: str, *, international: bool, region: str | None) -> str | None:
+    """Kind of a number that is nobody's own: repeated or counted digits, short and service codes."""
+    core = digits.lstrip("0")
+    if len(set(core)) <= 1 or (len(digits) > _SHORT_CODE_DIGITS and digits in _COUNTING):
+        return "placeholder"
+    service = region == "CN" and _CHINESE_SERVICE.match(digits)
+    if not international and (len(digits) <= _SHORT_CODE_DIGITS or service):
+        return "short_code"
+    return None
+
+
+def _e164(text: str, digits: str, region: str | None) -> str | None:
+    """The valid number that `text` is, or None."""
+    candidates = [text]
+    if not text.startswith("+"):
+        if digits.startswith("00"):
+            candidates.append("+" + digits[2:])
+        elif len(digits) >= _INTERNATIONAL_DIGITS:
+            # Written with the region's own country code: '49152…' is a mobile in DE, not area code 0491.
+            own = digits.startswith(_country_code(region))
+            candidates.insert(0 if own else 1, "+" + digits)
+    for candidate in candidates:
         try:
             parsed = rphonenumbers.parse(candidate, region)
         except rphonenumbers.NumberParseException:
             continue
         if rphonenumbers.is_valid_number(parsed):
-            value = rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164)
-            return Normalised(value, True, "ok")
-    return Normalised(("+" if text.startswith("+") else "") + digits, False, "invalid")
+            return str(rphonenumbers.format_number(parsed, rphonenumbers.PhoneNumberFormat.E164))
+    return None
+
+
+@lru_cache(maxsize=512)
+def _country_code(region: str | None) -> str:
+    """Digits of the region's country code; '+', which starts no digits, for none."""
+    return str((region and rphonenumbers.country_code_for_region(region)) or "+")
 
 
 @lru_cache(maxsize=262_144)
 def email(raw: str | None) -> Normalised:
     """One address as written → lower-case local part @ IDNA (ASCII) domain, lower-cased."""
-    text = unicodedata.normalize("NFKC", raw or "").strip().strip("<>'\"").removeprefix("mailto:").strip()
-    if not text or text.lower() in {"null", "none", "nan", "n/a", "-"}:
+    text = (raw or "").strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+        text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    text = text.strip("<>'\" \t,;").removeprefix("mailto:").strip()
+    lowered = text.lower()
+    if not text or lowered in _NO_ADDRESS:
         return _NOTHING
+    plain = _PLAIN_ADDRESS.match(lowered)
+    if plain and plain["top"] not in _SPECIAL_DOMAINS:
+        return Normalised(lowered, True, "ok")
     try:
         parts = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        return Normalised(text.lower(), False, "invalid")
+        return Normalised(lowered, False, "invalid")
     return Normalised(f"{parts.local_part.lower()}@{parts.ascii_domain.lower()}", True, "ok")
 
 
@@ -93,7 +169,26 @@ def emails(raw: Iterable[str | None]) -> list[Normalised]:
     return _distinct(raw, email)
 
 
-def _distinct(raw: Iterable[str | None], function) -> list[Normalised]:  # type: ignore[no-untyped-def]
+def phone_column(raw: pa.Array | pa.ChunkedArray, region: str | None) -> NormalisedColumn:
+    """`phone` over an Arrow string column, once per distinct value; nulls are 'withheld'."""
+    return _column(raw, lambda value: phone(value, region))
+
+
+def email_column(raw: pa.Array | pa.ChunkedArray) -> NormalisedColumn:
+    """`email` over an Arrow string column, once per distinct value; nulls are 'withheld'."""
+    return _column(raw, email)
+
+
+def _distinct(raw: Iterable[str | None], function: Callable[[str | None], Normalised]) -> list[Normalised]:
     values: Sequence[str | None] = raw if isinstance(raw, Sequence) else list(raw)
     known = {value: function(value) for value in set(values)}
     return [known[value] for value in values]
+
+
+def _column(raw: pa.Array | pa.ChunkedArray, function: Callable[[str | None], Normalised]) -> NormalisedColumn:
+    whole = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
+    encoded = pc.dictionary_encode(whole, null_encoding="encode")
+    found = [function(value) for value in encoded.dictionary.to_pylist()]
+    types = (pa.string(), pa.bool_(), pa.string())
+    fields = (pa.array([row[i] for row in found], kind) for i, kind in enumerate(types))
+    return NormalisedColumn(*(pc.take(values, encoded.indices) for values in fields))

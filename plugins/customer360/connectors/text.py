@@ -179,9 +179,7 @@ class CsvFile:
         return Rejected(self.path, number, reason, record.line, detail, raw)
 
 
-def open_csv(
-    file: InputFile, encoding: str = "auto", *, delimiter: str | None = None, quoted: bool = True
-) -> CsvFile:
+def open_csv(file: InputFile, encoding: str = "auto", *, delimiter: str | None = None, quoted: bool = True) -> CsvFile:
     """`file` as delimited text; `encoding` as in sources.yml, `delimiter` found by content if None.
 
     `quoted` False: quotes are ordinary characters. Raises UnreadableFile: empty, wrong_encoding,
