@@ -89,7 +89,7 @@ def begin(as_of: datetime, trigger: str) -> Night:
     with connect(settings, application_name="c360 begin") as connection:
         migrate(connection)
         run = open_run(connection, as_of, settings.engine, trigger)
-    return {"run_id": run.run_id, "attempt": run.attempt, "as_of": as_of.astimezone(UTC).isoformat()}
+    return {"run_id": run.run_id, "as_of": as_of.astimezone(UTC).isoformat()}
 
 
 def stage(night: Night) -> Night:
@@ -149,10 +149,13 @@ def propose(night: Night) -> Night:
     from customer360.postgres import connect
     from customer360.publish.candidate import load as load_candidate
     from customer360.publish.marts import published_marts
+    from customer360.publish.store import ensure
 
     settings = Settings.from_env()
     with _measured(settings, night, "propose") as figures:
         marts = published_marts(manifest_path(settings))
+        with connect(settings, application_name="c360 propose") as connection:
+            ensure(connection, marts)
         with (
             open_engine(settings) as engine,
             connect(settings, application_name="c360 propose") as connection,
@@ -162,7 +165,7 @@ def propose(night: Night) -> Night:
                 (mart, engine.read(f"select * from {engine.qualify('marts', mart.name)}"))  # noqa: S608
                 for mart in marts
             )
-            candidate = load_candidate(connection, run, tables)
+            candidate = load_candidate(connection, run, settings.engine, tables)
         figures["rows"] = sum(change.changed_rows for change in candidate.changes.values())
     return night | {
         "publication_id": candidate.publication_id,
@@ -281,9 +284,10 @@ def _vars(night: Night) -> dict[str, Any]:
 
 
 def _attempt(connection: Any, night: Night) -> Run:
-    from customer360.publish.runs import Run
+    """The step's own attempt: a retried task fences what its killed predecessor may still be doing."""
+    from customer360.publish.runs import take_attempt
 
-    return Run(run_id=night["run_id"], as_of=_as_of(night), attempt=night["attempt"])
+    return take_attempt(connection, night["run_id"], _as_of(night))
 
 
 @contextmanager
@@ -299,7 +303,7 @@ def _measured(settings: Settings, night: Night, name: str) -> Iterator[dict[str,
     with connect(settings, application_name="c360 metrics") as connection:
         stage_metric(
             connection,
-            _attempt(connection, night),
+            night["run_id"],
             name,
             rows=figures["rows"],
             cpu_s=_cpu_s() - cpu,

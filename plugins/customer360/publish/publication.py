@@ -1,0 +1,176 @@
+"""Publications: which is served, how the next becomes it, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+from customer360.publish.runs import Run, guard
+
+
+class PublicationRefused(RuntimeError):
+    """A candidate that may not be published, or a publication that cannot be served again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One publication as `c360 publications` shows it. `changes`: {mart: {total, inserted, …}}."""
+
+    publication_id: int
+    run_id: int
+    as_of: datetime
+    engine: str
+    status: str
+    gate: str | None
+    changes: dict[str, dict[str, int]]
+    published_at: datetime | None
+
+    @property
+    def changed_rows(self) -> int:
+        kinds = ("inserted", "changed", "removed")
+        return sum(change[kind] for change in self.changes.values() for kind in kinds)
+
+
+_COLUMNS = ", ".join(f"p.{name}" for name in Publication.__slots__)
+
+
+def record_gate(connection: Connection, run: Run, publication_id: int, outcome: str, text: str) -> None:
+    """Note what the audit found; a 'fail' can never be published."""
+    with connection.cursor() as cursor:
+        guard(cursor, run)
+        cursor.execute(
+            "update ops.publication set gate = %s, gate_text = %s where publication_id = %s",
+            (outcome, text, publication_id),
+        )
+    connection.commit()
+
+
+def publish(connection: Connection, run: Run, publication_id: int, approved: bool = False) -> None:
+    """Serve the candidate from now on: one transaction, one updated row.
+
+    Publishing what is served already changes nothing. Raises Fenced, and PublicationRefused when the
+    candidate is not the newest, was not audited, failed, or has warnings nobody approved.
+    """
+    with connection.cursor() as cursor:
+        guard(cursor, run)
+        cursor.execute("select publication_id, candidate_id from ops.publication_pointer for update")
+        served_id, candidate_id = cursor.fetchone()
+        if served_id == publication_id:
+            connection.rollback()
+            return
+        cursor.execute("select status, gate from ops.publication where publication_id = %s", (publication_id,))
+        status, gate = cursor.fetchone() or (None, None)
+        _refuse(publication_id, candidate_id, status, gate, approved)
+        cursor.execute("update ops.publication set status = 'superseded' where publication_id = %s", (served_id,))
+        cursor.execute(
+            "update ops.publication set status = 'published', published_at = clock_timestamp() where publication_id = %s",
+            (publication_id,),
+        )
+        cursor.execute("update ops.publication_pointer set publication_id = %s", (publication_id,))
+        cursor.execute(
+            "update ops.run set state = 'published', finished_at = clock_timestamp() where run_id = %s", (run.run_id,)
+        )
+    connection.commit()
+
+
+def _refuse(publication_id: int, candidate_id: int, status: str | None, gate: str | None, approved: bool) -> None:
+    if status != "candidate" or candidate_id != publication_id:
+        raise PublicationRefused(f"publication {publication_id} is {status or 'unknown'}, not the newest candidate")
+    if gate is None:
+        raise PublicationRefused(f"publication {publication_id} has not been audited")
+    if gate == "fail" or (gate == "warn" and not approved):
+        raise PublicationRefused(f"publication {publication_id}: the gate says {gate}")
+
+
+def served(connection: Connection) -> Publication | None:
+    """What readers see now; None before the first publication."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select {_COLUMNS} from ops.publication p join ops.publication_pointer at using (publication_id)"  # noqa: S608  (constant columns)
+        )
+        found = cursor.fetchone()
+    return Publication(*found) if found else None
+
+
+def publications(connection: Connection) -> list[Publication]:
+    """All publications and candidates, newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {_COLUMNS} from ops.publication p order by publication_id desc")  # noqa: S608  (constant columns)
+        return [Publication(*found) for found in cursor]
+
+
+def rollback(connection: Connection, to: int | None = None) -> Publication:
+    """Serve an earlier publication again; the newest superseded one by default.
+
+    Raises PublicationRefused if there is none, or its rows are pruned.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select publication_id from ops.publication_pointer for update")
+        (now,) = cursor.fetchone()
+        cursor.execute(
+            "select max(publication_id) from ops.publication where status = 'superseded' and publication_id < %s"
+            " and (%s is null or publication_id = %s)",
+            (now, to, to),
+        )
+        (target,) = cursor.fetchone()
+        if target is None:
+            raise PublicationRefused("there is no such earlier publication to go back to")
+        cursor.execute(
+            "update ops.publication set status = 'rolled_back' where publication_id > %s and publication_id <= %s"
+            " and status in ('published', 'superseded')",
+            (target, now),
+        )
+        cursor.execute("update ops.publication set status = 'published' where publication_id = %s", (target,))
+        cursor.execute("update ops.publication_pointer set publication_id = %s", (target,))
+    connection.commit()
+    current = served(connection)
+    if current is None:
+        raise PublicationRefused(f"publication {target} is not there any more")
+    return current
+
+
+def content_hash(connection: Connection, mart: str, schema: str = "serving") -> str:
+    """Hash of what a reader of the mart sees, whatever the order of its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL(
+                "select md5(coalesce(string_agg(h, '' order by h), '')) from (select md5(v::text) h from {} v) rows"
+            ).format(sql.Identifier(schema, mart))
+        )
+        return str(cursor.fetchone()[0])
+
+
+def prune(connection: Connection, keep: int) -> dict[str, int]:
+    """Forget rows that only publications before the newest `keep` showed; the served one always stays."""
+    removed = 0
+    with connection.cursor() as cursor:
+        horizon = _horizon(cursor, keep)
+        if horizon is not None:
+            cursor.execute("select mart from ops.published_mart order by mart")
+            for (mart,) in cursor.fetchall():
+                cursor.execute(
+                    sql.SQL("delete from {} where valid_to <= %s").format(sql.Identifier("store", mart)), (horizon,)
+                )
+                removed += cursor.rowcount
+            cursor.execute(
+                "update ops.publication set status = 'abandoned' where publication_id < %s and status = 'superseded'",
+                (horizon,),
+            )
+    connection.commit()
+    return {"rows": removed}
+
+
+def _horizon(cursor: Any, keep: int) -> int | None:
+    """Oldest publication that must stay readable."""
+    cursor.execute(
+        "select min(publication_id) from (select publication_id from ops.publication"
+        " where status in ('published', 'superseded') and publication_id <="
+        " (select publication_id from ops.publication_pointer) order by publication_id desc limit %s) kept",
+        (max(keep, 1),),
+    )
+    (horizon,) = cursor.fetchone()
+    return horizon
