@@ -164,9 +164,10 @@ def _merge_audit(build: Builder) -> None:
         "is_deleted": build.constant(True),
         "observed_at": build.typed(TIMESTAMP, "timestamp", "_fivetran_synced"),
     }
-    build.add("contact_record", gone, columns)
+    merge = pc.binary_join_element_wise("merge", gone, ":")  # not the contact: its own row says more
+    build.add("contact_record", merge, columns)
     for ids in (gone, stays):
-        build.identify("contact", gone, "account_ref", build.reference("contact", ids))
+        build.identify("contact", merge, "account_ref", build.reference("contact", ids))
 
 
 def _form_submission(build: Builder) -> None:

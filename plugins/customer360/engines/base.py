@@ -15,6 +15,10 @@ from typing import Protocol, Self
 import pyarrow as pa
 
 
+class EngineError(RuntimeError):
+    """The engine cannot do what was asked; the text names the cause, never a value of a record."""
+
+
 @dataclass(frozen=True, slots=True)
 class LakeFile:
     """One Parquet file of an active batch (see `lake.py`)."""
@@ -46,7 +50,7 @@ class Engine(Protocol):
         ...
 
     def read(self, sql: str) -> pa.Table:
-        """Result of one query. Timestamps are UTC microseconds, numerics decimal128."""
+        """Result of one query. Timestamps are naive UTC microseconds, numerics decimal128."""
         ...
 
     def write(self, schema: str, table: str, data: pa.Table) -> None:
@@ -55,6 +59,10 @@ class Engine(Protocol):
 
     def dbt_environment(self) -> Mapping[str, str]:
         """Environment variables that `dbt_project/profiles.yml` reads for this engine's target."""
+        ...
+
+    def reset(self) -> None:
+        """Drop everything the engine holds; the next night builds it again from the lake."""
         ...
 
     def release(self) -> None:

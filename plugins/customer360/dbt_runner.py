@@ -1,0 +1,114 @@
+"""dbt, as a process of its own: what it did, and which node failed, without values of a record."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from customer360.engines.base import Engine, EngineError
+from customer360.settings import Settings
+
+
+class DbtError(EngineError):
+    """A dbt command failed; the text names the nodes, not what was in the rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One model, test or seed of a dbt run. `failures` counts the rows a test found."""
+
+    unique_id: str
+    status: str
+    seconds: float
+    failures: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DbtResult:
+    nodes: tuple[Node, ...]
+
+
+def target_path(settings: Settings) -> Path:
+    """Where dbt leaves its artifacts for this engine."""
+    return settings.local / "dbt" / settings.engine
+
+
+def manifest_path(settings: Settings) -> Path:
+    """dbt's manifest of the last run on this engine."""
+    return target_path(settings) / "manifest.json"
+
+
+def run_dbt(
+    settings: Settings,
+    engine: Engine,
+    *command: str,
+    select: str | None = None,
+    exclude: str | None = None,
+    vars: Mapping[str, Any] | None = None,
+) -> DbtResult:
+    """Run `dbt <command>` on the engine, which must be released.
+
+    Raises DbtError naming every node that failed, or the end of dbt's own message when it failed
+    before the first node.
+    """
+    target = target_path(settings)
+    target.mkdir(parents=True, exist_ok=True)
+    project = settings.home / "dbt_project"
+    arguments = [
+        *command,
+        *("--project-dir", str(project), "--profiles-dir", str(project), "--target", engine.name),
+        *("--target-path", str(target), "--log-path", str(target / "logs")),
+        *(("--select", select) if select else ()),
+        *(("--exclude", exclude) if exclude else ()),
+        *(("--vars", json.dumps(dict(vars))) if vars else ()),
+    ]
+    environment = {
+        **os.environ,
+        **engine.dbt_environment(),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_USE_COLORS": "false",
+        "DBT_VERSION_CHECK": "false",
+    }
+    results = target / "run_results.json"
+    with (target / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        results.unlink(missing_ok=True)
+        done = subprocess.run(  # noqa: S603  (our own interpreter, our own arguments)
+            [sys.executable, "-m", "dbt.cli.main", *arguments],
+            env=environment,
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        nodes = _nodes(results)
+    if done.returncode:
+        raise DbtError(_failure(command[0], nodes, done.stdout, target))
+    return DbtResult(nodes)
+
+
+def _nodes(results: Path) -> tuple[Node, ...]:
+    if not results.exists():
+        return ()
+    found = json.loads(results.read_text("utf-8"))["results"]
+    return tuple(
+        Node(each["unique_id"], each["status"], each["execution_time"], each.get("failures")) for each in found
+    )
+
+
+def _failure(command: str, nodes: tuple[Node, ...], output: str, target: Path) -> str:
+    failed = [node for node in nodes if node.status in {"error", "fail", "runtime error"}]
+    if failed:
+        named = "; ".join(
+            f"{node.unique_id} {node.status}" + (f" ({node.failures} rows)" if node.failures else "") for node in failed
+        )
+        return f"dbt {command}: {named}; dbt's own log is below {target}"
+    return f"dbt {command} did not start: {output.strip()[-1500:]}"
