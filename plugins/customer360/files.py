@@ -81,8 +81,8 @@ class LandingFile:
         kind = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
         if kind is None:
             return raw
-        opener = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}[kind]
-        stream = cast("IO[bytes]", opener(raw, "rb"))
+        openers: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+        stream = cast("IO[bytes]", openers[kind](raw, "rb"))
         return io.BufferedReader(_Unpacked(stream, self.landing.stat(self.path).size), _CHUNK)
 
 

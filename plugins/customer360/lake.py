@@ -124,7 +124,7 @@ class LakeWriter:
                 " as identifier_key"
             )
         self._engine.register("rows", table)
-        found = self._engine.sql(f"select {', '.join(select)} from rows").to_arrow_table()  # noqa: S608  (own names)
+        found = self._engine.sql(f"select {', '.join(select)} from rows").to_arrow_table()
         self._engine.unregister("rows")
         return {name: signed(found.column(name)) for name in found.column_names}
 
@@ -137,7 +137,7 @@ class LakeWriter:
             for other in self._others:
                 if other.entity == entity:
                     self._engine.register("other", self._pairs(other))
-                    self._engine.execute(f"insert into {seen} select record_key, row_hash from other")  # noqa: S608  (own name)
+                    self._engine.execute(f"insert into {seen} select record_key, row_hash from other")
                     self._engine.unregister("other")
         self._engine.register("rows", table.select(["record_key", "row_hash", "row_number"]))
         flagged: pa.Table = self._engine.sql(
@@ -146,9 +146,9 @@ class LakeWriter:
                     and s.row_hash = r.row_hash)
                 or row_number() over (partition by record_key, row_hash order by row_number) > 1 as is_duplicate
             from rows r
-            """  # noqa: S608  (own name)
+            """
         ).to_arrow_table()
-        self._engine.execute(f"insert into {seen} select record_key, row_hash from rows")  # noqa: S608  (own name)
+        self._engine.execute(f"insert into {seen} select record_key, row_hash from rows")
         self._engine.unregister("rows")
         return flagged
 

@@ -262,7 +262,7 @@ def check(cursor: Any, ticket: Ticket) -> None:
 def row(connection: Connection, ledger_id: int) -> LedgerRow:
     """One delivery. Raises LookupError."""
     with connection.cursor() as cursor:
-        cursor.execute(f"select {_COLUMNS} from ops.ledger where ledger_id = %s", (ledger_id,))  # noqa: S608  (constant columns)
+        cursor.execute(f"select {_COLUMNS} from ops.ledger where ledger_id = %s", (ledger_id,))
         found = cursor.fetchone()
     if found is None:
         raise LookupError(f"no delivery {ledger_id}")
@@ -273,7 +273,7 @@ def ledger_rows(connection: Connection, source: str | None = None, limit: int | 
     """Newest deliveries first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select {_COLUMNS} from ops.ledger where %s is null or source = %s order by ledger_id desc limit %s",  # noqa: S608  (constant columns)
+            f"select {_COLUMNS} from ops.ledger where %s is null or source = %s order by ledger_id desc limit %s",
             (source, source, limit),
         )
         return [LedgerRow(*found) for found in cursor]
@@ -284,7 +284,7 @@ def night_totals(connection: Connection, source: str, as_of: datetime) -> dict[s
     names = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select count(*), {', '.join(f'coalesce(sum({name}), 0)::bigint' for name in names)}"  # noqa: S608  (constant columns)
+            f"select count(*), {', '.join(f'coalesce(sum({name}), 0)::bigint' for name in names)}"
             " from ops.ledger where source = %s and loaded_as_of = %s",
             (source, as_of),
         )
@@ -304,7 +304,7 @@ def active_files(
     """Parquet files of every batch active at `as_of`, in a stable order; quarantine left out."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select source, batch_id, entity_rows from ops.ledger where {_ACTIVE}"  # noqa: S608  (constant condition)
+            f"select source, batch_id, entity_rows from ops.ledger where {_ACTIVE}"
             " and (%(source)s is null or source = %(source)s) order by source, ledger_id",
             {"as_of": as_of, "source": source},
         )

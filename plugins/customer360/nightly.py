@@ -115,8 +115,9 @@ def stage(night: Night) -> Night:
 def identify(night: Night) -> Night:
     """Who is the same customer: engine schema `identity`, registry in `ops`."""
     from customer360.engines import open_engine
-    from customer360.identity import resolve
+    from customer360.identity.resolve import resolve
     from customer360.postgres import connect
+    from customer360.publish.runs import guard
 
     settings, config = _configured()
     with _measured(settings, night, "identify") as figures:
@@ -124,8 +125,8 @@ def identify(night: Night) -> Night:
             connect(settings, application_name="c360 identify") as connection,
             open_engine(settings) as engine,
         ):
-            result = resolve(engine, connection, _as_of(night), config.own)
-            connection.commit()
+            run = _attempt(connection, night)
+            result = resolve(engine, connection, _as_of(night), config.own, lambda cursor: guard(cursor, run))
         figures["rows"] = result.customers
     return night | {"identity": result.counts()}
 
@@ -161,10 +162,7 @@ def propose(night: Night) -> Night:
             connect(settings, application_name="c360 propose") as connection,
         ):
             run = _attempt(connection, night)
-            tables = (
-                (mart, engine.read(f"select * from {engine.qualify('marts', mart.name)}"))  # noqa: S608
-                for mart in marts
-            )
+            tables = ((mart, engine.read(f"select * from {engine.qualify('marts', mart.name)}")) for mart in marts)
             candidate = load_candidate(connection, run, settings.engine, tables)
         figures["rows"] = sum(change.changed_rows for change in candidate.changes.values())
     return night | {

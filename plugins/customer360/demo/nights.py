@@ -86,16 +86,12 @@ def _start_afresh(settings: Settings) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _night(
-    out: Console, settings: Settings, environment: dict[str, str], plan: DemoPlan, index: int
-) -> NightReport:
+def _night(out: Console, settings: Settings, environment: dict[str, str], plan: DemoPlan, index: int) -> NightReport:
     day = FIRST_NIGHT + timedelta(days=index)
     as_of = parse_as_of(day.isoformat(), load_sources(settings.sources).timezone)
     delivered = deliver(plan, index)
     out.rule(f"night {index + 1}: {day:%A %d %B %Y}")
-    out.print(
-        f"{len(delivered)} deliveries" + (", among them:" if any(what for _, what in delivered) else "")
-    )
+    out.print(f"{len(delivered)} deliveries" + (", among them:" if any(what for _, what in delivered) else ""))
     for path, what in delivered:
         if what:
             out.print(f"  • {what}: [dim]{path}[/dim]", highlight=False)
@@ -136,9 +132,7 @@ def _jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
 
 
-def _read_back(
-    settings: Settings, as_of: datetime, seconds: float, dags: list[dict[str, Any]]
-) -> NightReport:
+def _read_back(settings: Settings, as_of: datetime, seconds: float, dags: list[dict[str, Any]]) -> NightReport:
     from customer360 import ledger
     from customer360.publish.publication import served
 
@@ -237,9 +231,7 @@ def _where_to_look(out: Console, settings: Settings, seconds: float) -> None:
         ("c360 explain CUSTOMER", "which records are one customer, and why"),
         ("make ui", "Airflow with these DAGs, the reports and the published data"),
     ):
-        out.print(
-            f"  .venv/bin/{command:<24} {what}" if command.startswith("c360") else f"  {command:<34} {what}"
-        )
+        out.print(f"  .venv/bin/{command:<24} {what}" if command.startswith("c360") else f"  {command:<34} {what}")
     out.print(f"  report   file://{index}", soft_wrap=True)
     out.print(
         f"  SQL      psql '{postgres.display_url(settings)}' -c 'select * from customer_360 limit 5'",

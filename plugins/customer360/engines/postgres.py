@@ -5,7 +5,6 @@ Schemas carry the prefix `c360_`. Lake batches are copied in once and dropped wh
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -14,12 +13,12 @@ from urllib.parse import unquote, urlsplit
 
 import fsspec
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from customer360.contracts import ENTITIES, lake_schema
+from customer360.copying import copy_in, copy_out
 from customer360.engines.base import LakeFile
 from customer360.engines.types import arrow_type, sql_type
 from customer360.postgres import connect_url, serving_url
@@ -104,28 +103,20 @@ class PostgresEngine:
     def _copy_file(self, cursor: Any, table: sql.Identifier, file: LakeFile) -> None:
         filesystem, path = fsspec.core.url_to_fs(file.path)
         names = lake_schema(file.entity).names
-        statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-            table, sql.SQL(", ").join(map(sql.Identifier, names))
-        )
         with filesystem.open(path, "rb") as stream:
             for batch in pq.ParquetFile(stream).iter_batches(200_000, columns=names):
-                cursor.copy_expert(statement, _csv(pa.table(batch).select(names)))
+                copy_in(cursor, table, pa.Table.from_batches([batch]).select(names))
 
     def read(self, sql_text: str) -> pa.Table:
         with self.connection.cursor() as cursor:
-            cursor.execute(f"select * from ({sql_text}) q limit 0")  # noqa: S608  (our own queries)
-            described = cursor.description
-            cursor.execute(
-                "select oid, typname from pg_type where oid = any(%s)", ([each.type_code for each in described],)
-            )
+            cursor.execute(f"select * from ({sql_text}) q limit 0")
+            described = cursor.description or ()
+            cursor.execute("select oid, typname from pg_type where oid = any(%s)", ([c.type_code for c in described],))
             names = dict(cursor.fetchall())
-            schema = pa.schema(
-                [(each.name, arrow_type(names[each.type_code], each.precision, each.scale)) for each in described]
-            )
-            buffer = io.BytesIO()
-            cursor.copy_expert(f"copy ({sql_text}) to stdout (format csv)", buffer)
+            schema = pa.schema([(c.name, arrow_type(names[c.type_code], c.precision, c.scale)) for c in described])
+            found = copy_out(cursor, sql_text, schema)
         self.connection.commit()
-        return _from_csv(buffer, schema)
+        return found
 
     def write(self, schema: str, table: str, data: pa.Table) -> None:
         name = sql.Identifier(PREFIX + schema, table)
@@ -136,10 +127,7 @@ class PostgresEngine:
             # Emptied, not dropped, when it is there: dbt's views stand on it.
             cursor.execute(sql.SQL("create table if not exists {} ({})").format(name, columns))
             cursor.execute(sql.SQL("delete from {}").format(name))
-            statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-                name, sql.SQL(", ").join(map(sql.Identifier, data.schema.names))
-            )
-            cursor.copy_expert(statement, _csv(data))
+            copy_in(cursor, name, data)
             cursor.execute(sql.SQL("analyze {}").format(name))
         self.connection.commit()
 
@@ -164,29 +152,3 @@ class PostgresEngine:
     def release(self) -> None:
         self._stack.close()
         self._connection = None
-
-
-def _csv(rows: pa.Table) -> io.BytesIO:
-    buffer = io.BytesIO()
-    pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False, quoting_style="needed"))
-    buffer.seek(0)
-    return buffer
-
-
-def _from_csv(buffer: io.BytesIO, schema: pa.Schema) -> pa.Table:
-    if not buffer.tell():
-        return schema.empty_table()
-    buffer.seek(0)
-    return pa.csv.read_csv(
-        buffer,
-        read_options=pa.csv.ReadOptions(column_names=schema.names),
-        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(
-            column_types=schema,
-            true_values=["t"],
-            false_values=["f"],
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )

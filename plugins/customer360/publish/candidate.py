@@ -7,7 +7,6 @@ the store moves two integers a row.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,16 +14,15 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from customer360.copying import copy_in, copy_out
 from customer360.lake import signed
 from customer360.publish import store
 from customer360.publish.marts import Mart, MartError
 from customer360.publish.runs import Run, guard
-
-_COPY_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def load(connection: Connection, run: Run, engine: str, marts: Iterable[tuple[Ma
             "insert into ops.publication (run_id, as_of, engine) values (%s, %s, %s) returning publication_id",
             (run.run_id, run.as_of, engine),
         )
-        (publication_id,) = cursor.fetchone()
+        (publication_id,) = cursor.fetchone() or (0,)
         changes = {mart.name: _load_mart(cursor, publication_id, mart, rows) for mart, rows in marts}
         cursor.execute(
             "update ops.publication set changes = %s where publication_id = %s",
@@ -104,7 +102,7 @@ def _load_mart(cursor: Any, publication_id: int, mart: Mart, rows: pa.Table) -> 
         ).to_arrow_table()
         gone = engine.sql("select row_key from served anti join tonight using (row_key)").to_arrow_table()
     new = sum(sent.column("is_new").to_pylist())
-    closed = pa.concat_tables([gone, sent.filter(pa.compute.invert(sent.column("is_new"))).select(["row_key"])])
+    closed = pa.concat_tables([gone, sent.filter(pc.invert(sent.column("is_new"))).select(["row_key"])])
     _close(cursor, publication_id, mart, closed)
     _copy(cursor, publication_id, mart, sent.drop_columns(["is_new"]))
     return Change(rows.num_rows, new, sent.num_rows - new, gone.num_rows)
@@ -112,22 +110,8 @@ def _load_mart(cursor: Any, publication_id: int, mart: Mart, rows: pa.Table) -> 
 
 def _served_hashes(cursor: Any, mart: Mart) -> pa.Table:
     """(row_key, row_hash) of the rows that are served now."""
-    buffer = io.BytesIO()
-    cursor.copy_expert(
-        sql.SQL("copy (select row_key, row_hash from {} where valid_to is null) to stdout (format csv)").format(
-            store.table_name(mart)
-        ),
-        buffer,
-    )
-    schema = pa.schema([("row_key", pa.int64()), ("row_hash", pa.int64())])
-    if not buffer.tell():
-        return schema.empty_table()
-    buffer.seek(0)
-    return pa.csv.read_csv(
-        buffer,
-        read_options=pa.csv.ReadOptions(column_names=schema.names),
-        convert_options=pa.csv.ConvertOptions(column_types=schema),
-    )
+    query = sql.SQL("select row_key, row_hash from {} where valid_to is null").format(store.table_name(mart))
+    return copy_out(cursor, query, pa.schema([("row_key", pa.int64()), ("row_hash", pa.int64())]))
 
 
 def _hashed(engine: Any, mart: Mart) -> pa.Table:
@@ -135,7 +119,7 @@ def _hashed(engine: Any, mart: Mart) -> pa.Table:
     names = [column.name for column in mart.columns]
     listed = ", ".join(f'"{name}"' for name in names)
     found = engine.sql(
-        f"select {listed}, {_hash(mart.key)} as row_key, {_hash(names)} as row_hash from rows"  # noqa: S608  (contract names)
+        f"select {listed}, {_hash(mart.key)} as row_key, {_hash(names)} as row_hash from rows"
     ).to_arrow_table()
     for name in ("row_key", "row_hash"):
         found = found.set_column(found.schema.get_field_index(name), name, signed(found.column(name)))
@@ -162,7 +146,7 @@ def _close(cursor: Any, publication_id: int, mart: Mart, keys: pa.Table) -> None
     if not keys.num_rows:
         return
     cursor.execute("create temp table c360_closed (row_key bigint primary key) on commit drop")
-    cursor.copy_expert("copy c360_closed from stdin (format csv)", _csv(keys))
+    copy_in(cursor, sql.Identifier("c360_closed"), keys)
     cursor.execute(
         sql.SQL(
             "update {} r set valid_to = %s from c360_closed c where r.row_key = c.row_key and r.valid_to is null"
@@ -173,19 +157,5 @@ def _close(cursor: Any, publication_id: int, mart: Mart, keys: pa.Table) -> None
 
 
 def _copy(cursor: Any, publication_id: int, mart: Mart, rows: pa.Table) -> None:
-    names = [*rows.column_names, "valid_from"]
-    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-        store.table_name(mart), sql.SQL(", ").join(map(sql.Identifier, names))
-    )
-    for start in range(0, rows.num_rows, _COPY_ROWS):
-        part = rows.slice(start, _COPY_ROWS)
-        part = part.append_column("valid_from", pa.repeat(pa.scalar(publication_id, pa.int64()), part.num_rows))
-        cursor.copy_expert(statement, _csv(part))
-
-
-def _csv(rows: pa.Table) -> io.BytesIO:
-    """CSV as COPY reads it: texts quoted, so that an empty one differs from null."""
-    buffer = io.BytesIO()
-    pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False, quoting_style="needed"))
-    buffer.seek(0)
-    return buffer
+    valid_from = pa.repeat(pa.scalar(publication_id, pa.int64()), rows.num_rows)
+    copy_in(cursor, store.table_name(mart), rows.append_column("valid_from", valid_from))

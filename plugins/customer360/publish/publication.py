@@ -57,8 +57,7 @@ def publish(connection: Connection, run: Run, publication_id: int, approved: boo
     """
     with connection.cursor() as cursor:
         guard(cursor, run)
-        cursor.execute("select publication_id, candidate_id from ops.publication_pointer for update")
-        served_id, candidate_id = cursor.fetchone()
+        served_id, candidate_id = _pointer(cursor)
         if served_id == publication_id:
             connection.rollback()
             return
@@ -67,7 +66,8 @@ def publish(connection: Connection, run: Run, publication_id: int, approved: boo
         _refuse(publication_id, candidate_id, status, gate, approved)
         cursor.execute("update ops.publication set status = 'superseded' where publication_id = %s", (served_id,))
         cursor.execute(
-            "update ops.publication set status = 'published', published_at = clock_timestamp() where publication_id = %s",
+            "update ops.publication set status = 'published', published_at = clock_timestamp()"
+            " where publication_id = %s",
             (publication_id,),
         )
         cursor.execute("update ops.publication_pointer set publication_id = %s", (publication_id,))
@@ -90,7 +90,7 @@ def served(connection: Connection) -> Publication | None:
     """What readers see now; None before the first publication."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select {_COLUMNS} from ops.publication p join ops.publication_pointer at using (publication_id)"  # noqa: S608  (constant columns)
+            f"select {_COLUMNS} from ops.publication p join ops.publication_pointer at using (publication_id)"
         )
         found = cursor.fetchone()
     return Publication(*found) if found else None
@@ -99,7 +99,7 @@ def served(connection: Connection) -> Publication | None:
 def publications(connection: Connection) -> list[Publication]:
     """All publications and candidates, newest first."""
     with connection.cursor() as cursor:
-        cursor.execute(f"select {_COLUMNS} from ops.publication p order by publication_id desc")  # noqa: S608  (constant columns)
+        cursor.execute(f"select {_COLUMNS} from ops.publication p order by publication_id desc")
         return [Publication(*found) for found in cursor]
 
 
@@ -109,14 +109,13 @@ def rollback(connection: Connection, to: int | None = None) -> Publication:
     Raises PublicationRefused if there is none, or its rows are pruned.
     """
     with connection.cursor() as cursor:
-        cursor.execute("select publication_id from ops.publication_pointer for update")
-        (now,) = cursor.fetchone()
+        now, _ = _pointer(cursor)
         cursor.execute(
             "select max(publication_id) from ops.publication where status = 'superseded' and publication_id < %s"
             " and (%s is null or publication_id = %s)",
             (now, to, to),
         )
-        (target,) = cursor.fetchone()
+        (target,) = cursor.fetchone() or (None,)
         if target is None:
             raise PublicationRefused("there is no such earlier publication to go back to")
         cursor.execute(
@@ -141,7 +140,8 @@ def content_hash(connection: Connection, mart: str, schema: str = "serving") -> 
                 "select md5(coalesce(string_agg(h, '' order by h), '')) from (select md5(v::text) h from {} v) rows"
             ).format(sql.Identifier(schema, mart))
         )
-        return str(cursor.fetchone()[0])
+        (found,) = cursor.fetchone() or ("",)
+    return str(found)
 
 
 def prune(connection: Connection, keep: int) -> dict[str, int]:
@@ -172,5 +172,12 @@ def _horizon(cursor: Any, keep: int) -> int | None:
         " (select publication_id from ops.publication_pointer) order by publication_id desc limit %s) kept",
         (max(keep, 1),),
     )
-    (horizon,) = cursor.fetchone()
+    horizon: int | None = cursor.fetchone()[0]
     return horizon
+
+
+def _pointer(cursor: Any) -> tuple[int, int]:
+    """(served, candidate), locked until the transaction ends."""
+    cursor.execute("select publication_id, candidate_id from ops.publication_pointer for update")
+    served_id, candidate_id = cursor.fetchone()
+    return served_id, candidate_id

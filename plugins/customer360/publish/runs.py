@@ -92,7 +92,8 @@ def stage_metric(
     """Record what a step cost: rows it handled, seconds, CPU seconds, peak resident MB of a process."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "insert into ops.run_metrics (run_id, stage, rows, seconds, cpu_s, peak_mb) values (%s, %s, %s, %s, %s, %s)",
+            "insert into ops.run_metrics (run_id, stage, rows, seconds, cpu_s, peak_mb)"
+            " values (%s, %s, %s, %s, %s, %s)",
             (run_id, stage, rows, seconds, cpu_s, peak_mb),
         )
     connection.commit()

@@ -82,7 +82,8 @@ def _canonical(cursor: Any, column: Column) -> str:
     """PostgreSQL's own spelling of the column's type."""
     cursor.execute(sql.SQL("create temp table c360_type (x {}) on commit drop").format(sql.SQL(column.data_type)))
     cursor.execute(
-        "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'c360_type'::regclass and attnum = 1"
+        "select format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = 'c360_type'::regclass and attnum = 1"
     )
     (name,) = cursor.fetchone()
     cursor.execute("drop table c360_type")

@@ -1,0 +1,26 @@
+-- The contract for contacts: one row per contact between a person and the company, whatever the channel.
+select
+    record_key as interaction_id,
+    source,
+    source_record_id,
+    channel,
+    direction,
+    occurred_at,
+    utc_offset_minutes,
+    event_name,
+    duration_s,
+    outcome,
+    interaction_class,
+    is_touch,
+    session_id,
+    lower(utm_source) as utm_source,
+    lower(utm_medium) as utm_medium,
+    lower(utm_campaign) as utm_campaign,
+    click_id_type,
+    lower(referrer_host) as referrer_host,
+    page_path,
+    cost,
+    currency,
+    name_hint,
+    flags
+from {{ ref('stg_lake__interaction') }}

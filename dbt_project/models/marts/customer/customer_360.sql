@@ -1,0 +1,120 @@
+-- Who is each customer, where did they come from, where do they stand, what are they worth, what is next?
+with contacts as (
+    select
+        r.customer_id,
+        min(i.occurred_at) as first_contact_at,
+        max(i.occurred_at) as last_contact_at,
+        count(*) as interactions,
+        count(*) filter (where i.channel = 'phone') as phone_interactions,
+        count(*) filter (where i.channel = 'email') as email_interactions,
+        count(*) filter (where i.channel = 'sms') as sms_interactions,
+        count(*) filter (where i.channel = 'web') as web_interactions,
+        count(*) filter (where i.channel = 'fax') as fax_interactions,
+        count(*) filter (where i.channel = 'in_person') as in_person_interactions,
+        count(*) filter (where i.channel = 'media') as media_interactions
+    from {{ ref('interaction') }} as i
+    inner join {{ source('identity', 'customer_record') }} as r on i.interaction_id = r.record_key
+    where i.interaction_class in ('person', 'bulk')
+    group by r.customer_id
+),
+
+records as (
+    select customer_id, count(*) as records from {{ source('identity', 'customer_record') }} group by customer_id
+),
+
+first_touch as (
+    select customer_id, acquisition_source, channel_group, campaign
+    from (
+        select
+            customer_id,
+            acquisition_source,
+            channel_group,
+            campaign,
+            row_number() over (partition by customer_id order by touched_at, touch_id) as age_rank
+        from {{ ref('attribution_touches') }}
+    ) as ranked
+    where age_rank = 1
+),
+
+deals as (
+    select
+        customer_id,
+        count(*) filter (where not is_closed) as open_opportunities,
+        sum(case when not is_closed then coalesce(amount, 0) else 0 end) as open_opportunity_amount
+    from {{ ref('int_sales__opportunity') }}
+    group by customer_id
+),
+
+orders as (
+    select
+        customer_id,
+        count(*) as orders,
+        sum(coalesce(amount, 0)) as revenue,
+        min(ordered_at) as first_order_at,
+        max(ordered_at) as last_order_at
+    from {{ ref('int_sales__order') }}
+    group by customer_id
+)
+
+select
+    p.customer_id,
+    cast(p.customer_kind as varchar) as customer_kind,
+    cast(p.given_name as varchar) as given_name,
+    cast(p.family_name as varchar) as family_name,
+    cast(p.full_name as varchar) as full_name,
+    cast(p.organisation as varchar) as organisation,
+    cast(p.job_title as varchar) as job_title,
+    cast(h.email as varchar) as email,
+    cast(h.phone as varchar) as phone,
+    cast(p.address_line as varchar) as address_line,
+    cast(p.city as varchar) as city,
+    cast(p.postal_code as varchar) as postal_code,
+    cast(p.region as varchar) as region,
+    cast(p.country as varchar) as country,
+    cast(p.owner as varchar) as owner,
+    cast(l.stage as varchar) as stage,
+    l.stage_since,
+    l.cycle,
+    l.is_dormant,
+    l.is_lost,
+    l.is_disqualified,
+    l.has_open_opportunity,
+    cast(t.acquisition_source as varchar) as acquisition_source,
+    cast(t.channel_group as varchar) as first_channel_group,
+    cast(t.campaign as varchar) as first_campaign,
+    cast(p.self_reported_source as varchar) as self_reported_source,
+    c.first_contact_at,
+    c.last_contact_at,
+    cast(coalesce(n.records, 0) as integer) as records,
+    cast(coalesce(c.interactions, 0) as integer) as interactions,
+    cast(coalesce(c.phone_interactions, 0) as integer) as phone_interactions,
+    cast(coalesce(c.email_interactions, 0) as integer) as email_interactions,
+    cast(coalesce(c.sms_interactions, 0) as integer) as sms_interactions,
+    cast(coalesce(c.web_interactions, 0) as integer) as web_interactions,
+    cast(coalesce(c.fax_interactions, 0) as integer) as fax_interactions,
+    cast(coalesce(c.in_person_interactions, 0) as integer) as in_person_interactions,
+    cast(coalesce(c.media_interactions, 0) as integer) as media_interactions,
+    cast(coalesce(d.open_opportunities, 0) as integer) as open_opportunities,
+    cast(coalesce(d.open_opportunity_amount, 0) as decimal(18, 2)) as open_opportunity_amount,
+    cast(coalesce(o.orders, 0) as integer) as orders,
+    cast(coalesce(o.revenue, 0) as decimal(18, 2)) as revenue,
+    o.first_order_at,
+    o.last_order_at,
+    s.consent_email,
+    s.consent_phone,
+    s.consent_sms,
+    cast(case
+        when l.is_disqualified then 'none: disqualified'
+        when l.has_open_opportunity then 'pursue'
+        when l.is_dormant and l.stage in ('order_customer', 'user') then 'win back'
+        else l.programme
+    end as varchar) as next_action
+from {{ ref('int_customer__profile') }} as p
+left join {{ ref('int_customer__reach') }} as h on p.customer_id = h.customer_id
+left join {{ ref('int_customer__consent') }} as s on p.customer_id = s.customer_id
+left join {{ ref('lifecycle_current') }} as l on p.customer_id = l.customer_id
+left join contacts as c on p.customer_id = c.customer_id
+left join records as n on p.customer_id = n.customer_id
+left join first_touch as t on p.customer_id = t.customer_id
+left join deals as d on p.customer_id = d.customer_id
+left join orders as o on p.customer_id = o.customer_id

@@ -1,0 +1,18 @@
+-- Spend of an advertisement on a day before the night, as last reported.
+{{
+    latest_version(
+        'ad_spend',
+        [
+            'spend_date',
+            'platform',
+            'campaign_id',
+            'campaign',
+            'ad_id',
+            'clicks',
+            'impressions',
+            'cost',
+            'currency'
+        ],
+        where='spend_date < cast(' ~ as_of() ~ ' as date)'
+    )
+}}

@@ -1,0 +1,34 @@
+-- Every contact between a person and the company that had happened by the night.
+{{
+    latest_version(
+        'interaction',
+        [
+            'channel',
+            'direction',
+            'occurred_at',
+            'utc_offset_minutes',
+            'event_name',
+            'company_side',
+            'subject',
+            'duration_s',
+            'outcome',
+            'interaction_class',
+            'is_touch',
+            'session_id',
+            'utm_source',
+            'utm_medium',
+            'utm_campaign',
+            'utm_term',
+            'utm_content',
+            'click_id_type',
+            'referrer_host',
+            'page_path',
+            'user_agent',
+            'cost',
+            'currency',
+            'name_hint',
+            'flags'
+        ],
+        where='occurred_at < ' ~ as_of()
+    )
+}}

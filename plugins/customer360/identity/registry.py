@@ -1,0 +1,122 @@
+"""The registry of customer ids: which identifier belonged to which customer in which night.
+
+Ids are given once and kept: the oldest survives a merge, the others become its aliases. Assignments
+are dated by night, so that a past night can be resolved again as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from psycopg2 import sql
+
+from customer360.contracts import TIMESTAMP
+from customer360.copying import copy_in, copy_out
+
+DDL: list[str] = [
+    """
+    create table if not exists ops.customer (
+        customer_id bigint primary key,
+        created_as_of timestamptz not null,
+        founding_anchor bigint not null,
+        retired_as_of timestamptz
+    )
+    """,
+    """
+    create table if not exists ops.identity_assignment (
+        anchor bigint not null,
+        customer_id bigint not null,
+        from_as_of timestamptz not null,
+        to_as_of timestamptz,
+        primary key (anchor, from_as_of)
+    )
+    """,
+    "create index if not exists identity_assignment_open on ops.identity_assignment (anchor) where to_as_of is null",
+    """
+    create table if not exists ops.customer_alias (
+        customer_id_old bigint primary key,
+        customer_id bigint not null,
+        merged_as_of timestamptz not null
+    )
+    """,
+    """
+    create table if not exists ops.identity_event (
+        event_id bigint generated always as identity primary key,
+        as_of timestamptz not null,
+        kind text not null check (kind in ('created', 'merged', 'split', 'retired')),
+        customer_id bigint not null,
+        other_customer_id bigint
+    )
+    """,
+    "create index if not exists identity_event_customer on ops.identity_event (customer_id)",
+]
+
+ASSIGNMENTS = pa.schema([("anchor", pa.int64()), ("customer_id", pa.int64())])
+CUSTOMERS = pa.schema([("customer_id", pa.int64()), ("created_as_of", TIMESTAMP), ("founding_anchor", pa.int64())])
+ALIASES = pa.schema([("customer_id_old", pa.int64()), ("customer_id", pa.int64()), ("merged_as_of", TIMESTAMP)])
+
+
+def before(cursor: Any, as_of: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Assignments, customers and aliases as they stood before the night of `as_of`."""
+    at = sql.Literal(as_of)
+    assignments = sql.SQL(
+        "select anchor, customer_id from ops.identity_assignment"
+        " where from_as_of < {at} and (to_as_of is null or to_as_of >= {at})"
+    ).format(at=at)
+    customers = sql.SQL(
+        "select customer_id, created_as_of, founding_anchor from ops.customer where created_as_of < {at}"
+    ).format(at=at)
+    aliases = sql.SQL(
+        "select customer_id_old, customer_id, merged_as_of from ops.customer_alias where merged_as_of < {at}"
+    ).format(at=at)
+    return (
+        copy_out(cursor, assignments, ASSIGNMENTS),
+        copy_out(cursor, customers, CUSTOMERS),
+        copy_out(cursor, aliases, ALIASES),
+    )
+
+
+def is_newest(cursor: Any, as_of: datetime) -> bool:
+    """Whether no later night has been written: only then may this one be."""
+    cursor.execute("select coalesce(max(from_as_of) <= %s, true) from ops.identity_assignment", (as_of,))
+    return bool(cursor.fetchone()[0])
+
+
+def write(cursor: Any, as_of: datetime, changes: Mapping[str, pa.Table]) -> None:
+    """Make the registry say what this night found, undoing what an earlier try at the night wrote.
+
+    `changes`: `closed` (anchor), `opened` (anchor, customer_id), `created` (customer_id,
+    founding_anchor), `aliases` (customer_id_old, customer_id), `events` (kind, customer_id,
+    other_customer_id).
+    """
+    for statement in (
+        "delete from ops.identity_assignment where from_as_of >= %s",
+        "update ops.identity_assignment set to_as_of = null where to_as_of >= %s",
+        "delete from ops.customer_alias where merged_as_of >= %s",
+        "delete from ops.identity_event where as_of >= %s",
+        "delete from ops.customer where created_as_of >= %s",
+    ):
+        cursor.execute(statement, (as_of,))
+    _close(cursor, as_of, changes["closed"])
+    dated = {"opened": ("identity_assignment", "from_as_of"), "created": ("customer", "created_as_of")}
+    dated |= {"aliases": ("customer_alias", "merged_as_of"), "events": ("identity_event", "as_of")}
+    for name, (table, column) in dated.items():
+        rows = changes[name]
+        stamp = pa.repeat(pa.scalar(as_of, TIMESTAMP), rows.num_rows)
+        copy_in(cursor, sql.Identifier("ops", table), rows.append_column(column, stamp))
+
+
+def _close(cursor: Any, as_of: datetime, anchors: pa.Table) -> None:
+    if not anchors.num_rows:
+        return
+    cursor.execute("create temp table c360_closed_anchor (anchor bigint primary key) on commit drop")
+    copy_in(cursor, sql.Identifier("c360_closed_anchor"), anchors)
+    cursor.execute(
+        "update ops.identity_assignment a set to_as_of = %s from c360_closed_anchor c"
+        " where a.anchor = c.anchor and a.to_as_of is null",
+        (as_of,),
+    )
+    cursor.execute("drop table c360_closed_anchor")
