@@ -67,6 +67,8 @@ def run_dbt(
         *("--target-path", str(target), "--log-path", str(target / "logs")),
         *(("--select", select) if select else ()),
         *(("--exclude", exclude) if exclude else ()),
+        # A test runs with the last of its models, not before they are all there.
+        *(("--indirect-selection", "buildable") if select else ()),
         *(("--vars", json.dumps(dict(vars))) if vars else ()),
     ]
     environment = {

@@ -106,7 +106,6 @@ def stage(night: Night) -> Night:
         with open_engine(settings) as engine:
             engine.stage(files)
             engine.release()
-            run_dbt(settings, engine, "seed", vars=_vars(night))
             result = run_dbt(settings, engine, "build", select="+tag:identity_input", vars=_vars(night))
         figures["rows"] = len(files)
     return night | {"files": len(files), "staging_models": len(result.nodes)}
@@ -138,7 +137,9 @@ def transform(night: Night) -> Night:
 
     settings = Settings.from_env()
     with _measured(settings, night, "transform") as figures, open_engine(settings) as engine:
-        result = run_dbt(settings, engine, "build", select="tag:marts", vars=_vars(night))
+        result = run_dbt(
+            settings, engine, "build", select="+tag:marts", exclude="+tag:identity_input", vars=_vars(night)
+        )
         figures["rows"] = len(result.nodes)
     return night | {"mart_nodes": len(result.nodes)}
 

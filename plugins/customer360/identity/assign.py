@@ -82,7 +82,7 @@ _MERGED = """
     where a.customer_id <> k.customer_id;
     create or replace temp table split as
     select distinct c.customer_id as other_customer_id, i.customer_id
-    from claims c join ids i using (component) join awarded w using (customer_id)
+    from claims c join ids i using (component) join awarded w on c.customer_id = w.customer_id
     where c.component <> w.component and i.component in (select component from founded);
     create or replace temp table retired as
     select distinct p.customer_id from assignments p
