@@ -7,9 +7,9 @@ of the file can be used; one bad record is a `Rejected`, and the rest goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, ClassVar, Protocol
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pyarrow as pa
 
@@ -103,7 +103,7 @@ class Connector(Protocol):
         ...
 
 
-def table(entity: str, columns: dict[str, object]) -> pa.Table:
+def table(entity: str, columns: Mapping[str, Any]) -> pa.Table:
     """Arrow table of `entity` from columns (lists or Arrow arrays), missing ones null.
 
     Raises KeyError for a column the contract does not have and ArrowInvalid for a value that
@@ -113,7 +113,7 @@ def table(entity: str, columns: dict[str, object]) -> pa.Table:
     unknown = set(columns) - set(schema.names)
     if unknown:
         raise KeyError(f"not in the contract of {entity}: {sorted(unknown)}")
-    length = len(next(iter(columns.values())))  # type: ignore[arg-type]
+    length = len(next(iter(columns.values())))
     arrays = []
     for column in schema:
         value = columns.get(column.name)
