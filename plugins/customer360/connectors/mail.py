@@ -50,6 +50,7 @@ _AUTO_SUBJECT: Final = re.compile(
     re.IGNORECASE,
 )
 _DAEMON: Final = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon|bounces?)\b", re.IGNORECASE)
+_AUTO_REPLIES: Final = ("X-Autoreply", "X-Autorespond", "X-Autoresponder")
 _ROBOT: Final = re.compile(r"^(?:no-?_?reply|do-?not-?reply|notifications?|alerts?|robot)\b", re.IGNORECASE)
 
 
@@ -64,7 +65,7 @@ class Mail:
 
     def read(self, delivery: Delivery, source: Source, own: OwnIdentities) -> Iterator[Batch]:
         """Batches of at most 5,000 messages, numbered through all files of the delivery."""
-        rows = _Rows(source, own)
+        rows = _Rows(own)
         for path, line, raw in _messages(delivery.files):
             rows.add(path, line, raw)
             if rows.read >= _MESSAGES:
@@ -121,8 +122,8 @@ class _Party:
 class _Rows:
     """Columns being filled; `batch` hands them over and starts anew, numbers going on."""
 
-    def __init__(self, source: Source, own: OwnIdentities) -> None:
-        self.source, self.own = source, own
+    def __init__(self, own: OwnIdentities) -> None:
+        self.own = own
         self.number = 0
         self._clear()
 
@@ -146,7 +147,7 @@ class _Rows:
         self.number += 1
         self.read += 1
         message = message_from_bytes(raw)
-        reason, mail = _read(raw, message, self.source, self.own)
+        reason, mail = _read(raw, message, self.own)
         if mail is None:
             self.rejected.append(Rejected(path, self.number, reason, line, None, raw))
             return
@@ -172,13 +173,13 @@ class _Mail:
     parties: list[_Party] = field(default_factory=list)
 
 
-def _read(raw: bytes, message: Message, source: Source, own: OwnIdentities) -> tuple[str, _Mail | None]:
+def _read(raw: bytes, message: Message, own: OwnIdentities) -> tuple[str, _Mail | None]:
     """(reason, None) for a message that cannot be used, else ('', mail)."""
     senders = _parties(message, "From") or _parties(message, "Sender") or _parties(message, "Return-Path")
     kind = _class(message, senders)
     if not senders and kind != "bounce":
         return "no_sender", None
-    at, offset, flags = _when(message, source)
+    at, offset, flags = _when(message)
     if at is None:
         return "bad_timestamp", None
     outside = _distinct(party for party in _recipients(message) if not own.owns_email(party.address))
@@ -189,11 +190,8 @@ def _read(raw: bytes, message: Message, source: Source, own: OwnIdentities) -> t
     if outbound and len(outside) > 1:
         flags.append("several_recipients")
     direction = "internal" if kind == "internal" else "outbound" if outbound else "inbound"
-    company = [
-        party.address
-        for party in ([*senders[:1]] if outbound else _recipients(message))
-        if own.owns_email(party.address)
-    ]
+    ours = senders[:1] if outbound else _recipients(message)
+    company = [party.address for party in ours if own.owns_email(party.address)]
     identifier = (_header(message, "Message-ID") or "").strip().strip("<>") or f"sha256:{sha256(raw).hexdigest()[:32]}"
     row: dict[str, object] = {
         "source_record_id": identifier,
@@ -224,39 +222,32 @@ def _customers(senders: list[_Party], outside: list[_Party], outbound: bool, kin
 def _class(message: Message, senders: list[_Party]) -> str:
     """person, bulk, auto_reply, bounce or bot, by what mail programs write for each other."""
     local = senders[0].address.partition("@")[0] if senders else ""
-    report = (
-        message.get_content_type() == "multipart/report"
-        and "delivery-status" in str(message.get("Content-Type", "")).lower()
-    )
+    told = str(message.get("Content-Type", "")).lower()
+    report = message.get_content_type() == "multipart/report" and "delivery-status" in told
     empty_path = str(message.get("Return-Path", "")).strip() == "<>"
     if report or _DAEMON.match(local) or (empty_path and not senders):
         return "bounce"
     precedence = str(message.get("Precedence", "")).strip().lower()
     auto = str(message.get("Auto-Submitted", "no")).split(";")[0].strip().lower()
-    replied = (
-        auto == "auto-replied"
-        or precedence == "auto_reply"
-        or any(message.get(name) for name in ("X-Autoreply", "X-Autorespond", "X-Autoresponder"))
-    )
+    replied = auto == "auto-replied" or precedence == "auto_reply" or _has(message, *_AUTO_REPLIES)
     if replied or _AUTO_SUBJECT.match(_header(message, "Subject") or ""):
         return "auto_reply"
-    if any(message.get(name) for name in ("List-Id", "List-Unsubscribe", "List-Post")) or precedence in {
-        "bulk",
-        "list",
-        "junk",
-    }:
+    if _has(message, "List-Id", "List-Unsubscribe", "List-Post") or precedence in {"bulk", "list", "junk"}:
         return "bulk"
     return "bot" if auto == "auto-generated" or _ROBOT.match(local) else "person"
 
 
-def _when(message: Message, source: Source) -> tuple[datetime | None, int | None, list[str]]:
+def _has(message: Message, *names: str) -> bool:
+    return any(message.get(name) for name in names)
+
+
+def _when(message: Message) -> tuple[datetime | None, int | None, list[str]]:
     """(UTC, offset in minutes, flags): the Date, unless it is unreadable or later than the receipt."""
-    received = next(
-        (at for each in message.get_all("Received", []) if (at := _date(str(each).rpartition(";")[2], source))), None
-    )
-    stated = _date(str(message.get("Date", "")), source)
+    receipts = (_date(str(each).rpartition(";")[2]) for each in message.get_all("Received", []))
+    received = next((at for at in receipts if at is not None), None)
+    stated = _date(str(message.get("Date", "")))
     flags: list[str] = []
-    if stated is None or stated.year not in _YEARS:
+    if stated is None:
         flags.append("date_from_receipt")
         stated = received
     elif received is not None and stated - received > _CLOCK_AHEAD:
@@ -268,13 +259,14 @@ def _when(message: Message, source: Source) -> tuple[datetime | None, int | None
     return stated.astimezone(UTC), int(offset.total_seconds() // 60), flags
 
 
-def _date(text: str, source: Source) -> datetime | None:
+def _date(text: str) -> datetime | None:
+    """A mail's stamp; None if it is unreadable or of an implausible year."""
     try:
         found = parsedate_to_datetime(text.strip())
-        aware = found if found.tzinfo else found.replace(tzinfo=UTC)  # -0000: UTC, the zone unknown
-        return aware if aware.year in _YEARS else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    aware = found if found.tzinfo else found.replace(tzinfo=UTC)  # -0000: UTC, the zone unknown
+    return aware if aware.year in _YEARS else None
 
 
 def _recipients(message: Message) -> list[_Party]:

@@ -44,16 +44,19 @@ class Page(NamedTuple):
     click_id_type: str | None
 
 
+_NOWHERE: Final = Page(None, None, None, None, None, None, None, None)
+
+
 @lru_cache(maxsize=65_536)
 def page(url: str | None) -> Page:
     """Read one address, however broken: what cannot be read is None."""
     match = _URL.match(url.strip()) if url else None
     if match is None:
-        return Page(*[None] * 8)
+        return _NOWHERE
     parameters = _query(match["query"] or "")
-    campaign = [campaign_value(parameters.get(name)) for name in UTM]
+    source, medium, campaign, term, content = (campaign_value(parameters.get(name)) for name in UTM)
     click = next((name for name in CLICK_IDS if parameters.get(name)), None)
-    return Page(host(url), match["path"] or "/", *campaign, click)
+    return Page(host(url), match["path"] or "/", source, medium, campaign, term, content, click)
 
 
 def host(url: str | None) -> str | None:
