@@ -4,10 +4,13 @@ select
     source,
     source_record_id,
     record_kind,
-    given_name,
-    family_name,
-    coalesce(full_name, nullif(trim(coalesce(given_name, '') || ' ' || coalesce(family_name, '')), '')) as full_name,
-    organisation,
+    nullif(given_name, '') as given_name,
+    nullif(family_name, '') as family_name,
+    coalesce(
+        nullif(full_name, ''),
+        nullif(trim(coalesce(given_name, '') || ' ' || coalesce(family_name, '')), '')
+    ) as full_name,
+    nullif(organisation, '') as organisation,
     job_title,
     address_line,
     city,
@@ -25,6 +28,7 @@ select
     consent,
     created_at,
     observed_at,
-    coalesce(created_at, observed_at) as first_asserted_at,
-    coalesce(observed_at, created_at) as last_asserted_at
+    -- A source that dates nothing is known from the night that loaded it.
+    coalesce(created_at, observed_at, loaded_as_of) as first_asserted_at,
+    coalesce(observed_at, created_at, loaded_as_of) as last_asserted_at
 from {{ ref('stg_lake__contact_record') }}

@@ -1,7 +1,7 @@
--- Orders with their customer: the contact's, else the opportunity's, else the account's.
+-- Orders that were placed and not cancelled or deleted, as they stood in the night, with their customer.
 select
     s.record_key as order_id,
-    coalesce(r.customer_id, o.customer_id, a.customer_id) as customer_id,
+    c.customer_id,
     s.source,
     s.source_record_id,
     s.status,
@@ -10,8 +10,6 @@ select
     s.ordered_at,
     case when s.delivered_at < {{ as_of() }} then s.delivered_at end as delivered_at
 from {{ ref('stg_lake__sales_order') }} as s
-left join {{ source('identity', 'customer_record') }} as r on s.record_key = r.record_key
-left join {{ ref('int_sales__opportunity') }} as o
-    on s.opportunity_ref = o.source_record_id and s.source = o.source
-left join {{ ref('int_sales__account_customer') }} as a on s.account_ref = a.account_ref
-where not coalesce(s.is_deleted, false)
+left join {{ ref('int_sales__order_customer') }} as c on s.record_key = c.record_key
+left join {{ ref('order_statuses') }} as p on {{ lower_case('s.status') }} = p.status
+where not coalesce(s.is_deleted, false) and coalesce(p.is_placed, true)

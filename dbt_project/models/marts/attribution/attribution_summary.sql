@@ -1,14 +1,53 @@
--- What did each source bring, by model, conversion and month?
+-- What did each source bring and what did it cost, by model, conversion and month?
+-- Spend stands once per model and conversion set, in the month it was spent; conversions in theirs.
+with spent as (
+    select
+        s.spend_date,
+        s.campaign,
+        s.cost,
+        coalesce(p.channel_group, 'Paid Other') as channel_group
+    from {{ ref('fct_ad_spend') }} as s
+    left join {{ ref('ad_platforms') }} as p on s.platform = p.platform
+),
+
+entries as (
+    select
+        model,
+        conversion_set,
+        {{ month_start('converted_at') }} as month,
+        acquisition_source,
+        channel_group,
+        campaign,
+        credit,
+        amount,
+        cast(0 as decimal(18, 6)) as spend
+    from {{ ref('attribution_credit') }}
+    union all
+    select
+        m.model,
+        c.conversion_set,
+        {{ month_start('s.spend_date') }},
+        a.acquisition_source,
+        s.channel_group,
+        s.campaign,
+        0,
+        0,
+        s.cost
+    from spent as s
+    inner join {{ ref('acquisition_sources') }} as a on s.channel_group = a.channel_group
+    cross join {{ ref('attribution_models') }} as m
+    cross join {{ ref('attribution_conversions') }} as c
+)
+
 select
-    model,
-    conversion_set,
-    {{ month_start('converted_at') }} as month,
-    acquisition_source,
-    channel_group,
-    coalesce(campaign, '(none)') as campaign,
+    cast(model as varchar) as model,
+    cast(conversion_set as varchar) as conversion_set,
+    month,
+    cast(acquisition_source as varchar) as acquisition_source,
+    cast(channel_group as varchar) as channel_group,
+    cast(coalesce(campaign, '(none)') as varchar) as campaign,
     cast(sum(credit) as decimal(18, 9)) as conversions,
-    cast(sum(amount) as decimal(18, 2)) as amount
-from {{ ref('attribution_credit') }}
-group by
-    model, conversion_set, {{ month_start('converted_at') }}, acquisition_source, channel_group,
-    coalesce(campaign, '(none)')
+    cast(sum(amount) as decimal(18, 2)) as amount,
+    cast(sum(spend) as decimal(18, 6)) as spend
+from entries
+group by 1, 2, 3, 4, 5, 6

@@ -9,6 +9,7 @@ select
     cast(s.acquisition_source as varchar) as acquisition_source,
     cast(t.traffic_source as varchar) as traffic_source,
     cast(t.traffic_medium as varchar) as traffic_medium,
+    cast(t.source_category as varchar) as source_category,
     cast(t.campaign as varchar) as campaign,
     cast(t.event_name as varchar) as event_name
 from {{ ref('int_attribution__touch') }} as t

@@ -5,7 +5,7 @@ select
     spend_date,
     cast(platform as varchar) as platform,
     cast(campaign_id as varchar) as campaign_id,
-    cast(lower(campaign) as varchar) as campaign,
+    cast(nullif({{ lower_case('campaign') }}, '') as varchar) as campaign,
     cast(ad_id as varchar) as ad_id,
     clicks,
     impressions,

@@ -1,25 +1,26 @@
 -- Who is each customer, where did they come from, where do they stand, what are they worth, what is next?
 with contacts as (
     select
-        r.customer_id,
-        min(i.occurred_at) as first_contact_at,
-        max(i.occurred_at) as last_contact_at,
+        customer_id,
+        min(occurred_at) as first_contact_at,
+        max(occurred_at) as last_contact_at,
         count(*) as interactions,
-        count(*) filter (where i.channel = 'phone') as phone_interactions,
-        count(*) filter (where i.channel = 'email') as email_interactions,
-        count(*) filter (where i.channel = 'sms') as sms_interactions,
-        count(*) filter (where i.channel = 'web') as web_interactions,
-        count(*) filter (where i.channel = 'fax') as fax_interactions,
-        count(*) filter (where i.channel = 'in_person') as in_person_interactions,
-        count(*) filter (where i.channel = 'media') as media_interactions
-    from {{ ref('interaction') }} as i
-    inner join {{ source('identity', 'customer_record') }} as r on i.interaction_id = r.record_key
-    where i.interaction_class in ('person', 'bulk')
-    group by r.customer_id
+        count(*) filter (where channel = 'phone') as phone_interactions,
+        count(*) filter (where channel = 'email') as email_interactions,
+        count(*) filter (where channel = 'sms') as sms_interactions,
+        count(*) filter (where channel = 'web') as web_interactions,
+        count(*) filter (where channel = 'fax') as fax_interactions,
+        count(*) filter (where channel = 'in_person') as in_person_interactions,
+        count(*) filter (where channel = 'media') as media_interactions
+    from {{ ref('fct_interactions') }}
+    where interaction_class in ('person', 'bulk') and customer_id is not null
+    group by customer_id
 ),
 
 records as (
-    select customer_id, count(*) as records from {{ source('identity', 'customer_record') }} group by customer_id
+    select customer_id, count(*) as records, count(distinct source) as sources
+    from {{ ref('customer_identity_map') }}
+    group by customer_id
 ),
 
 first_touch as (
@@ -86,6 +87,7 @@ select
     c.first_contact_at,
     c.last_contact_at,
     cast(coalesce(n.records, 0) as integer) as records,
+    cast(coalesce(n.sources, 0) as integer) as sources,
     cast(coalesce(c.interactions, 0) as integer) as interactions,
     cast(coalesce(c.phone_interactions, 0) as integer) as phone_interactions,
     cast(coalesce(c.email_interactions, 0) as integer) as email_interactions,
@@ -103,12 +105,14 @@ select
     s.consent_email,
     s.consent_phone,
     s.consent_sms,
-    cast(case
-        when l.is_disqualified then 'none: disqualified'
-        when l.has_open_opportunity then 'pursue'
-        when l.is_dormant and l.stage in ('order_customer', 'user') then 'win back'
-        else l.programme
-    end as varchar) as next_action
+    cast(
+        case
+            when l.is_disqualified then 'none: disqualified'
+            when l.has_open_opportunity then 'pursue'
+            when l.is_dormant and l.stage in ('order_customer', 'user') then 'win back'
+            else l.programme
+        end as varchar
+    ) as next_action
 from {{ ref('int_customer__profile') }} as p
 left join {{ ref('int_customer__reach') }} as h on p.customer_id = h.customer_id
 left join {{ ref('int_customer__consent') }} as s on p.customer_id = s.customer_id

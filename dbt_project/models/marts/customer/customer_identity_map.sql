@@ -1,34 +1,26 @@
 -- Which customer does each source record belong to?
-with records as (
-    select record_key, source, record_kind, source_record_id from {{ ref('contact_record') }}
+with mapped as (
+    select c.record_key, c.source, c.record_kind, c.source_record_id, r.customer_id
+    from {{ ref('contact_record') }} as c
+    inner join {{ source('identity', 'customer_record') }} as r on c.record_key = r.record_key
     union all
-    select interaction_id, source, 'interaction', source_record_id from {{ ref('interaction') }}
+    select interaction_id, source, 'interaction', source_record_id, customer_id
+    from {{ ref('fct_interactions') }}
+    where customer_id is not null
     union all
-    select record_key, source, 'opportunity', source_record_id from {{ ref('stg_lake__opportunity') }}
+    select o.record_key, o.source, 'opportunity', o.source_record_id, c.customer_id
+    from {{ ref('stg_lake__opportunity') }} as o
+    inner join {{ ref('int_sales__opportunity_customer') }} as c on o.record_key = c.record_key
     union all
-    select record_key, source, 'sales_order', source_record_id from {{ ref('stg_lake__sales_order') }}
-),
-
-assigned as (
-    select record_key, customer_id from {{ source('identity', 'customer_record') }}
-    union all
-    -- Deals that name only an account belong to whoever stands for it.
-    select o.opportunity_id, o.customer_id
-    from {{ ref('int_sales__opportunity') }} as o
-    left join {{ source('identity', 'customer_record') }} as r on o.opportunity_id = r.record_key
-    where r.record_key is null and o.customer_id is not null
-    union all
-    select s.order_id, s.customer_id
-    from {{ ref('int_sales__order') }} as s
-    left join {{ source('identity', 'customer_record') }} as r on s.order_id = r.record_key
-    where r.record_key is null and s.customer_id is not null
+    select s.record_key, s.source, 'sales_order', s.source_record_id, c.customer_id
+    from {{ ref('stg_lake__sales_order') }} as s
+    inner join {{ ref('int_sales__order_customer') }} as c on s.record_key = c.record_key
 )
 
 select
-    x.record_key,
-    cast(x.source as varchar) as source,
-    cast(x.record_kind as varchar) as record_kind,
-    cast(x.source_record_id as varchar) as source_record_id,
-    a.customer_id
-from records as x
-inner join assigned as a on x.record_key = a.record_key
+    record_key,
+    cast(source as varchar) as source,
+    cast(record_kind as varchar) as record_kind,
+    cast(source_record_id as varchar) as source_record_id,
+    customer_id
+from mapped

@@ -1,18 +1,21 @@
 -- What did each source deliver, and how much of it found its customer?
 with records as (
-    select record_key, source, 'contact_record' as entity, first_asserted_at as happened_at
-    from {{ ref('contact_record') }}
+    select c.record_key, c.source, c.batch_id, 'contact_record' as entity, r.first_asserted_at as happened_at
+    from {{ ref('stg_lake__contact_record') }} as c
+    inner join {{ ref('contact_record') }} as r on c.record_key = r.record_key
     union all
-    select interaction_id, source, 'interaction', occurred_at from {{ ref('interaction') }}
+    select record_key, source, batch_id, 'interaction', occurred_at from {{ ref('stg_lake__interaction') }}
     union all
-    select opportunity_id, source, 'opportunity', created_at from {{ ref('int_sales__opportunity') }}
+    select record_key, source, batch_id, 'opportunity', coalesce(created_at, observed_at, loaded_as_of)
+    from {{ ref('stg_lake__opportunity') }}
     union all
-    select order_id, source, 'sales_order', ordered_at from {{ ref('int_sales__order') }}
+    select record_key, source, batch_id, 'sales_order', ordered_at from {{ ref('stg_lake__sales_order') }}
 )
 
 select
     cast(x.source as varchar) as source,
     cast(x.entity as varchar) as entity,
+    count(distinct x.batch_id) as batches,
     count(*) as records,
     count(m.customer_id) as records_with_customer,
     min(x.happened_at) as first_at,

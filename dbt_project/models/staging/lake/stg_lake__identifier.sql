@@ -1,11 +1,11 @@
 -- Identifiers of every staged record, from the version of the record that was kept.
 with versions as (
-    select record_key, batch_id, source_row, coalesce(observed_at, created_at) as seen_at
+    select record_key, batch_id, source_row, coalesce(observed_at, created_at, loaded_as_of) as seen_at
     from {{ ref('stg_lake__contact_record') }}
     union all
     select record_key, batch_id, source_row, occurred_at from {{ ref('stg_lake__interaction') }}
     union all
-    select record_key, batch_id, source_row, coalesce(created_at, observed_at)
+    select record_key, batch_id, source_row, coalesce(created_at, observed_at, loaded_as_of)
     from {{ ref('stg_lake__opportunity') }}
     union all
     select record_key, batch_id, source_row, ordered_at from {{ ref('stg_lake__sales_order') }}
