@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from customer360.connectors.base import table
-from customer360.quality.great_expectations import Table, data_docs, run_suite
+from customer360.quality.great_expectations import Table, run_suite
+from customer360.quality.paths import data_docs
 from customer360.quality.suites import Expectation, Suite, SuiteError, load_suite
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
@@ -68,11 +69,7 @@ def test_nothing_on_disk_holds_a_value_of_a_record(tmp_path: Path) -> None:
 def test_an_expectation_that_cannot_be_evaluated_does_not_pass(tmp_path: Path) -> None:
     suite = Suite(
         "raw/x",
-        {
-            "interaction": (
-                Expectation("expect_column_values_to_not_be_null", {"column": "nope"}, "critical"),
-            )
-        },
+        {"interaction": (Expectation("expect_column_values_to_not_be_null", {"column": "nope"}, "critical"),)},
     )
     frame = interactions(["phone"], [None]).to_pandas()
     with pytest.raises(SuiteError, match="expect_column_values_to_not_be_null"):

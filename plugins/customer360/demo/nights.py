@@ -81,7 +81,9 @@ def _start_afresh(settings: Settings) -> None:
     if used and not mine:
         raise DemoRefused(f"{used[0]} holds data that is not the demo's; set C360_LOCAL to an empty folder")
     settings.local.mkdir(parents=True, exist_ok=True)
-    postgres.reset_for_demo(settings, mine)
+    if postgres.holds_data(settings) and not mine:
+        raise DemoRefused("the serving database holds data that is not the demo's; set C360_LOCAL or C360_SERVING_URL")
+    postgres.reset(settings)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -141,7 +143,7 @@ def _read_back(settings: Settings, as_of: datetime, seconds: float, dags: list[d
         publication = served(connection)
         with connection.cursor() as cursor:
             cursor.execute("select count(*) from ops.customer_alias where merged_as_of = %s", (as_of,))
-            merged = cursor.fetchone()[0]
+            (merged,) = cursor.fetchone() or (0,)
     if publication is None or publication.as_of != as_of:
         raise RuntimeError(f"the night of {as_of:%Y-%m-%d} ended without a publication")
     totals: Counter[str] = Counter()
@@ -192,11 +194,10 @@ def _summary(out: Console, reports: list[NightReport]) -> None:
     out.rule("published rows per mart and night")
     table = Table()
     table.add_column("mart")
-    for number, report in enumerate(reports, 1):
+    for number in range(1, len(reports) + 1):
         table.add_column(f"night {number}", justify="right")
         if number > 1:
             table.add_column("changed", justify="right")
-        _ = report
     for mart in sorted(reports[-1].changes):
         cells = []
         for number, report in enumerate(reports, 1):

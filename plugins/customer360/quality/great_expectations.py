@@ -81,11 +81,6 @@ def run_suite(
     return GateResult(evaluated, tuple(failures))
 
 
-def data_docs(local: Path) -> Path:
-    """Index page of the Data Docs site."""
-    return local / "quality" / "uncommitted" / "data_docs" / "local_site" / "index.html"
-
-
 @contextlib.contextmanager
 def _one_at_a_time(root: Path) -> Iterator[None]:
     """Mapped tasks gate side by side, but the context's files have one writer."""

@@ -1,0 +1,103 @@
+"""The report: one static page of what was read and published, with links to Data Docs and dbt's docs.
+
+Figures only: nothing on it is personal.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from customer360 import ledger
+from customer360.dbt_runner import run_dbt, target_path
+from customer360.engines import open_engine
+from customer360.postgres import connect
+from customer360.publish.publication import publications
+from customer360.publish.runs import run_metrics
+from customer360.quality.paths import data_docs
+from customer360.settings import Settings
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8886; --ok: #2a7d3f; --bad: #b3261e; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+table { border-collapse: collapse; width: 100%; font-size: .92rem }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
+th { font-weight: 600 } .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.scroll { overflow-x: auto } .published, .loaded { color: var(--ok); font-weight: 600 }
+.failed, .rejected, .rolled_back { color: var(--bad); font-weight: 600 } nav a { margin-right: 1.2rem }
+@media print { nav { display: none } }
+"""
+
+
+def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
+    """Write the page (and dbt's docs beside it); returns its path."""
+    root = settings.local / "site"
+    root.mkdir(parents=True, exist_ok=True)
+    links = [("Data Docs: what the quality gates found", _copy(data_docs(settings.local).parent, root / "data_docs"))]
+    if with_dbt_docs:
+        links.append(("dbt docs: every table and column", _dbt_docs(settings, root / "dbt")))
+    with connect(settings, application_name="c360 report") as connection:
+        published = publications(connection)
+        deliveries = ledger.ledger_rows(connection, limit=400)
+        metrics = run_metrics(connection, 10)
+    served = next((each for each in published if each.status == "published"), None)
+    heading = (
+        f"Served: publication {served.publication_id} for the night of {served.as_of:%Y-%m-%d %H:%M} UTC"
+        if served
+        else "Nothing published yet"
+    )
+    body = [
+        f"<h1>customer360</h1><p>{escape(heading)}</p>",
+        "<nav>" + "".join(f'<a href="{escape(link)}">{escape(text)}</a>' for text, link in links if link) + "</nav>",
+    ]
+    if served:
+        body.append(_table("Published rows", ("Mart", "Rows", "Inserted", "Changed", "Removed"),
+            ((mart, *(change[k] for k in ("total", "inserted", "changed", "removed"))) for mart, change in sorted(served.changes.items()))))  # fmt: skip
+    body += [
+        _table("Publications", ("Publication", "Night (UTC)", "Engine", "Status", "Gate", "Changed rows"),
+               ((p.publication_id, f"{p.as_of:%Y-%m-%d %H:%M}", p.engine, p.status, p.gate or "", p.changed_rows) for p in published)),
+        _table("Files: read = loaded + rejected + duplicate", ("Source", "File", "Status", "Reason", "Read", "Loaded", "Rejected", "Duplicate"),
+               ((r.source, r.path, r.status, r.reason or "", r.rows_read, r.rows_loaded, r.rows_rejected, r.rows_duplicate) for r in deliveries)),
+        _table("What each step cost", ("Run", "Night (UTC)", "State", "Step", "Rows", "Seconds", "CPU seconds", "Peak MB"),
+               ((m.run_id, f"{m.as_of:%Y-%m-%d %H:%M}", m.state, m.stage, m.rows, round(m.seconds, 1), round(m.cpu_s, 1), round(m.peak_mb)) for m in metrics)),
+    ]  # fmt: skip
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>customer360 report</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>"
+    )
+    index = root / "index.html"
+    index.write_text(page, "utf-8")
+    return index
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
+    return f'<h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _cell(cell: object) -> str:
+    if isinstance(cell, int | float):
+        return f'<td class="n">{cell:,}</td>'
+    text = escape(str(cell))
+    known = {"published", "loaded", "failed", "rejected", "rolled_back"}
+    return f'<td class="{text}">{text}</td>' if text in known else f"<td>{text}</td>"
+
+
+def _copy(source: Path, target: Path) -> str:
+    if not source.is_dir():
+        return ""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    return f"{target.name}/index.html"
+
+
+def _dbt_docs(settings: Settings, target: Path) -> str:
+    with open_engine(settings) as engine:
+        engine.release()
+        run_dbt(settings, engine, "docs", "generate", "--static", vars={"as_of": "1970-01-01 00:00:00"})
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(target_path(settings) / "static_index.html", target / "index.html")
+    return f"{target.name}/index.html"
