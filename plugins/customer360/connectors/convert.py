@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,17 @@ def as_text(column: pa.Array) -> pa.Array:
         return column.cast(pa.string())
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.is_in(pc.utf8_lower(trimmed), _NULLS), pa.scalar(None, pa.string()), trimmed)
+
+
+def join_texts(columns: Sequence[pa.Array], separator: str) -> pa.Array:
+    """Texts of each row joined, nulls left out; null where all are.
+
+    (Arrow's own join with null_handling="skip" loses the rows in which every text is null.)
+    """
+    first = pa.repeat(pa.scalar(""), len(columns[0]))  # never null, so that no row is lost
+    joined = pc.binary_join_element_wise(first, *columns, separator, null_handling="skip")
+    texts = pc.utf8_slice_codeunits(joined, len(separator))
+    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), texts)
 
 
 def convert(

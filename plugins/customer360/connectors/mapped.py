@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from customer360 import normalise
 from customer360.connectors import mapping as mappings
 from customer360.connectors.base import Batch, Delivery, InputFile, Rejected, register, table
-from customer360.connectors.convert import as_text, convert, offsets
+from customer360.connectors.convert import as_text, convert, join_texts, offsets
 from customer360.connectors.frames import Frame, detect_format, read_frames
 from customer360.connectors.mapping import REFERENCES, Identifier, Mapping, Section, Value, column_type
 from customer360.contracts import CHANNELS, CONTACT_KINDS, DIRECTIONS, ENTITY_FIELDS, INTERACTION_CLASSES
@@ -194,8 +194,7 @@ class _Frame:
         if len(value.columns) == 1:
             return self.frame.columns[value.columns[0]]
         parts = [as_text(self.frame.columns[name]) for name in value.columns]
-        joined = pc.binary_join_element_wise(*parts, value.join, null_handling="skip")
-        return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined)
+        return join_texts(parts, value.join)
 
     def reference(self, name: str, value: Value, column: pa.Array) -> pa.Array:
         if name not in REFERENCES:

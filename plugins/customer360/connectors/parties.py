@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.connectors.base import table
+from customer360.connectors.convert import join_texts
 from customer360.normalise import NormalisedColumn
 
 if TYPE_CHECKING:
@@ -71,7 +72,4 @@ def flags_of(rows: int, parts: list[tuple[Mask | pa.Array, str | None]]) -> pa.A
             columns.append(where)
         elif np.any(where):
             columns.append(pc.if_else(pa.array(where), flag, pa.scalar(None, pa.string())))
-    if len(columns) == 1:
-        return columns[0]
-    joined = pc.binary_join_element_wise(*columns, ",", null_handling="skip")
-    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined)
+    return join_texts(columns, ",")

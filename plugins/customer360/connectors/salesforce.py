@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.connectors.base import Batch, Delivery, register
-from customer360.connectors.convert import offsets
+from customer360.connectors.convert import join_texts, offsets
 from customer360.connectors.crm import Builder, Names, chunks, detect, json_consent, shape
 from customer360.contracts import TIMESTAMP
 
@@ -258,9 +258,7 @@ def _activity(at: Names, fallback: str) -> Callable[[Builder], None]:
 
     def read(build: Builder) -> None:
         ids = build.text("Id", "Activity ID")
-        kinds = pc.binary_join_element_wise(
-            build.text("Type"), build.text("TaskSubtype", "EventSubtype"), " ", null_handling="skip"
-        )
+        kinds = join_texts([build.text("Type"), build.text("TaskSubtype", "EventSubtype")], " ")
         channel = _channel(pc.utf8_lower(kinds), fallback)
         inbound = pc.match_substring(pc.utf8_lower(build.text("CallType")).fill_null(""), "inbound")
         planned = pc.invert(build.typed(pa.bool_(), "IsClosed").fill_null(True))

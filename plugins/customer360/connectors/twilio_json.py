@@ -140,7 +140,7 @@ def _fast_page(block: bytes, row: int, line: int) -> Page | None:
         records = _LINE_DECODER.decode_lines(block)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if not all([record.sid or record.id for record in records]):
+    if not all(record.sid or record.id for record in records):
         return None
     count = len(records)
     return Page(
