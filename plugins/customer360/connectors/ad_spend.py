@@ -39,6 +39,7 @@ _META: Final = (
     "reporting starts",
     "frequency",
 )
+_SPLITS: Final = "account_id customer_id ad_group_id keyword_id device ad_network_type adset_id".split()
 _HEAD_ROWS: Final = 12  # how far below the top a header may stand
 
 

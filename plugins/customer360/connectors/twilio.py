@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _CSV_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "id": ("sid", "id", "call_sid", "message_sid"),
-    "sent": ("start_time", "date_sent", "date_created", "sent_date", "created_at"),
+    "sent": ("start_time", "date_sent", "date_created", "sent_date", "created_at", "end_time", "updated_at"),
     "direction": ("direction",),
     "from": ("from",),
     "to": ("to",),
