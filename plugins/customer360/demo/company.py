@@ -1,30 +1,37 @@
 """Nordlicht Werkzeuge: a made-up company whose traces fill the landing area, night after night.
 
-The same seed gives the same bytes. Nothing reads the clock.
+The same seed gives the same bytes, file by file. Nothing reads the clock. Who is who, and what truly
+happened, is written beside it as the book of truth (`book.py`).
 """
 
 from __future__ import annotations
 
-import csv
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
-from customer360.demo import write
+from customer360.demo.book import Book
+from customer360.demo.formats import fair, hubspot, mail, media, phone, salesforce, sms, web
+from customer360.demo.formats.desk import Desk, packed
+from customer360.demo.noise import make_noise
 from customer360.demo.people import Account, Person, make_people
-from customer360.demo.story import Event, tell
-from customer360.demo.write import BERLIN, Truth, Writer
+from customer360.demo.story import BERLIN, Event, tell, visit
 
-HISTORY = timedelta(days=730)
-LATE_DAY = timedelta(days=27)  # before the first night: events of a branch that arrive with night 2
+HISTORY: Final = timedelta(days=730)
+LATE: Final = timedelta(days=27)  # before the first night: a day whose calls and visits arrive with the second
+LATE_KINDS: Final = frozenset({"call", "visit", "ping"})
+DAY: Final = timedelta(days=1)
 Delivery = tuple[str, str]  # path below landing, what is special about it ('' for nothing)
 
 
 @dataclass
 class DemoPlan:
-    """Everything decided; `deliver` writes one night of it."""
+    """Everything decided; `deliver` writes one night of it. Nights count from 0."""
 
     landing: Path
     truth_folder: Path
@@ -32,190 +39,203 @@ class DemoPlan:
     first_night: date
     people: list[Person]
     accounts: list[Account]
-    events: list[Event]
-    truth: Truth
-
-    def midnight(self, index: int) -> datetime:
-        """First instant of night `index` (0-based), UTC."""
-        return datetime.combine(self.first_night + timedelta(days=index), time.min, tzinfo=BERLIN).astimezone(UTC)
+    nights: dict[int, list[Event]]  # what each night delivers
+    late: list[Event]  # delivered with the second night, a month after it happened
+    book: Book = field(default_factory=Book)
 
 
 def write_company(
     landing: Path, truth: Path, *, seed: int = 7, customers: int = 3000, first_night: date, nights: int = 3
 ) -> DemoPlan:
-    """Decide everything that happens in the two years before `first_night` and the nights after it."""
+    """Decide what happens in the two years before `first_night` and on the days until the last night.
+
+    Writes nothing yet. Raises ValueError for fewer than 50 customers, who cannot show every phenomenon.
+    """
+    if customers < 50:
+        raise ValueError(f"a company of {customers} customers is too small; at least 50")
     rng = random.Random(seed)
-    start = datetime.combine(first_night, time.min, tzinfo=BERLIN).astimezone(UTC) - HISTORY
-    end = start + HISTORY + timedelta(days=nights)
+    first = _midnight(first_night)
+    start, end = first - HISTORY, first + nights * DAY
     people, accounts = make_people(rng, customers, start, end - timedelta(hours=2))
-    plan = DemoPlan(landing, truth, seed, first_night, people, accounts, tell(rng, people, end), Truth())
-    plan.events = sorted([*plan.events, *write.shop_orders(plan.events)],
-                         key=lambda event: (event.at, event.kind, event.person.person_id if event.person else 0))  # fmt: skip
+    events = [*tell(rng, people, end), *make_noise(rng, people, accounts, start, end)]
+    if nights > 2:
+        events += _third_day(rng, people, first)
+    plan = DemoPlan(landing, truth, seed, first_night, people, accounts, defaultdict(list), [])
+    whole = [replace(event, at=event.at.replace(microsecond=0)) for event in events]  # what every format can say
+    for event in sorted(whole, key=lambda each: each.order):
+        _queue(plan, event, first)
     return plan
 
 
 def deliver(plan: DemoPlan, index: int) -> list[Delivery]:
     """Write night `index` into the landing area; what was delivered, and what is special about it.
 
-    Night 0 brings two years. Night 1: a late file, a redelivered one, a corrected one, broken records and a
-    truncated archive. Night 2: the archive again, whole, and the proof that two customers are one.
+    Night 0 brings two years. Night 1: late files, a redelivered and a corrected one, broken records and a
+    truncated archive. Night 2: the archive again, whole, and forms that show two customers to be one.
+    Nights are written in order: later ones deliver files of earlier ones again.
     """
-    rng = random.Random(f"{plan.seed}/{index}")
-    writer = Writer(rng, plan.truth, plan.accounts, sequence=1000 + index * 500_000)
-    events = [event for event in plan.events if _night_of(plan, event) == index]
+    desk = Desk(
+        random.Random(f"{plan.seed}/{index}"), plan.book, plan.accounts, index, sequence=1_000 + index * 1_000_000
+    )
     day = plan.first_night + timedelta(days=index - 1)
-    mark = "history" if index == 0 else f"{day:%Y-%m-%d}"
-    made: list[Delivery] = [
-        _put(plan, path, content) for path, content in _files(plan, writer, events, index, mark) if content
-    ]
+    mark = "history" if index == 0 else day.isoformat()
+    special = _special(index, mark)
+    made = [(path, special.get(path, "")) for path in _ordinary(plan, desk, index, mark)]
     if index == 1:
-        made += _second_night(plan, writer, mark)
+        made += _again_and_late(plan, desk, mark)
     if index == 2:
-        made += _third_night(plan, writer, mark)
-    _write_truth(plan)
+        made.append(_whole_archive(plan))
+    plan.book.write(plan.truth_folder, plan.people)
     return made
 
 
-def _night_of(plan: DemoPlan, event: Event) -> int:
-    """Which delivery an event arrives with; calls of one day arrive a month late."""
-    first = plan.midnight(0)
-    if event.at < first:
-        late = first - LATE_DAY <= event.at < first - LATE_DAY + timedelta(days=1)
-        return -1 if late and event.kind == "call" else 0
-    return (event.at - first) // timedelta(days=1) + 1
+def _midnight(day: date) -> datetime:
+    """First instant of `day` in Berlin, in UTC."""
+    return datetime.combine(day, time.min, tzinfo=BERLIN).astimezone(UTC)
 
 
-def _files(
-    plan: DemoPlan, writer: Writer, events: Sequence[Event], index: int, mark: str
-) -> Iterator[tuple[str, bytes]]:
+def _queue(plan: DemoPlan, event: Event, first: datetime) -> None:
+    if event.at >= first:
+        day = event.at.astimezone(BERLIN).date()
+        plan.nights[(day - plan.first_night).days + 1].append(event)
+    elif event.kind in LATE_KINDS and first - LATE <= event.at < first - LATE + DAY:
+        plan.late.append(event)
+    else:
+        plan.nights[0].append(event)
+
+
+def _third_day(rng: random.Random, people: Sequence[Person], first: datetime) -> list[Event]:
+    """Those with two identities give themselves away from their second browser; somebody orders in the shop."""
+    events: list[Event] = []
+    at = first + DAY + timedelta(hours=15)
+    for number, person in enumerate(each for each in people if each.second):
+        second = person.second
+        if second is None:
+            continue
+        moment = at + timedelta(minutes=7 * number)
+        form = {"email": person.email, "anonymous_id": second.anonymous_id, "user_id": None}
+        events.append(Event("form", moment, person, form | {"tags": ("two_identities", "merged_by_form")}))
+        events += visit(rng, person, moment, cookie=second.cookie, signed_in=person.email, tags=("merged_by_form",))
+    buyer = next(each for each in people if each.user_id and each.leaves is None and each.arrives < first)
+    purchase = {"key": (buyer.person_id, 3), "amount": Decimal("249.00"), "product": "drill"}
+    return [*events, Event("order_shop", at, buyer, purchase)]
+
+
+def _special(index: int, mark: str) -> dict[str, str]:
+    if index == 1:
+        return {
+            f"web/segment/{mark}.jsonl": "two broken records among good ones",
+            f"phone/pbx/Master_{mark}.csv": "a call without a readable time, and a row cut short",
+            f"web/snowplow/enriched_{mark}.tsv.gz": "an event cut short",
+            f"web/access/access-{mark}.log.gz": "a truncated archive",
+        }
+    if index == 2:
+        return {f"web/segment/{mark}.jsonl": "forms that show two customers to be one person"}
+    return {}
+
+
+def _ordinary(plan: DemoPlan, desk: Desk, index: int, mark: str) -> Iterator[str]:
+    """Write what every source delivers each night; the paths."""
+    for path, content in _files(plan, desk, index, mark):
+        if content:
+            _put(plan, path, content)
+            yield path
+    members = mail.maildir(desk, plan.nights[index], mark)
+    for name, content in members.items():
+        _put(plan, f"email/support/{name}", content)
+    (plan.landing / "email/support/tmp").mkdir(parents=True, exist_ok=True)
+    if members:
+        yield "email/support"
+
+
+def _files(plan: DemoPlan, desk: Desk, index: int, mark: str) -> Iterator[tuple[str, bytes]]:
+    events = plan.nights[index]
+    damaged = index == 1
     half = len(events) // 2 if index == 0 else len(events)
-    yield f"phone/pbx/Master_{mark}.csv", writer.pbx(events[:half])
-    if index == 0:
-        yield f"phone/pbx/Master_{mark}_custom.csv", writer.pbx(events[half:], custom=True)
-    yield f"phone/twilio_calls/page_{mark}.json", writer.twilio_calls(events)
-    yield f"sms/twilio/page_{mark}.json", writer.twilio_messages(events)
-    yield f"sms/handset/sms-{mark}.xml", writer.handset(events)
-    mails = writer.mails(events, "mailbox", lambda event: not _to_support(event))
-    yield f"email/mailbox/{mark}.mbox", b"".join(_mbox(mail) for mail in mails)
-    for number, mail in enumerate(writer.mails(events, "support_maildir", _to_support)):
-        yield f"email/support/cur/{mark}.{number:05d}.host:2,S", mail
-    yield f"web/snowplow/enriched_{mark}.tsv.gz", writer.snowplow(events)
-    yield f"web/segment/{mark}.jsonl", writer.segment(events, _broken_lines() if index == 1 else ())
-    access = writer.access(events)
-    yield f"web/access/access-{mark}.log.gz", access[: len(access) // 2] if index == 1 else access
-    for name, content in write.salesforce(writer, events, full=index == 0).items():
+    yield f"phone/pbx/Master_{mark}.csv", phone.pbx(desk, events[:half]) + (_broken_calls() if damaged else b"")
+    yield f"phone/pbx/Master_{mark}_custom.csv", phone.pbx(desk, events[half:], custom=True)
+    for number, page in enumerate(phone.twilio_calls(desk, events)):
+        yield f"phone/twilio_calls/calls_{mark}_{number}.json", page
+    for number, page in enumerate(sms.twilio_messages(desk, events)):
+        yield f"sms/twilio/messages_{mark}_{number}.json", page
+    yield f"sms/handset/sms-{mark}.xml", sms.handset(desk, events, plan.people)
+    yield f"email/mailbox/{mark}.mbox", mail.mbox(desk, events)
+    yield f"web/snowplow/enriched_{mark}.tsv.gz", packed(web.snowplow(desk, events, _BROKEN_EVENTS if damaged else ()))
+    yield f"web/segment/{mark}.jsonl", web.segment(desk, events, _BROKEN_MESSAGES if damaged else ())
+    access = _access(plan, index, Book() if damaged else plan.book, index)
+    yield f"web/access/access-{mark}.log.gz", access[: len(access) // 2] if damaged else access
+    for name, content in salesforce.salesforce(desk, events, first=index == 0).items():
         yield f"crm/salesforce/{name}_{mark}.csv", content
-    for name, content in write.hubspot(writer, events).items():
+    for name, content in hubspot.hubspot(desk, events).items():
         yield f"crm/hubspot/{name}_{mark}.csv", content
-    days = _days(plan, index)
-    yield (
-        f"media/google_ads_{mark}.csv",
-        write.ad_spend(writer.rng, days, "google_ads", ("spring_drills", "cordless_week")),
-    )
-    yield f"media/meta_{mark}.csv", write.ad_spend(writer.rng, days, "meta", ("workshop_reels",))
-    yield f"in_person/trade_fair_{mark}.csv", writer.fair(events)
+    for platform in ("google_ads", "meta"):
+        yield f"media/{platform}_{mark}.csv", media.ad_spend(desk, events, _days(plan, index), platform)
+    for number, (name, content) in enumerate(fair.fairs(desk, events).items()):
+        slipped = index == 0 and number == 0
+        yield f"in_person/trade_fair_{name}.csv", content.replace(b"@", b"x@", 1) if slipped else content
 
 
-def _second_night(plan: DemoPlan, writer: Writer, mark: str) -> list[Delivery]:
-    late = [event for event in plan.events if _night_of(plan, event) == -1]
-    made = [_put(plan, f"phone/pbx/branch_late_{mark}.csv", writer.pbx(late), "late: calls of a day a month ago")]
-    first = plan.landing / "phone/twilio_calls/page_history.json"
-    made.append(
-        _put(
-            plan,
-            "phone/twilio_calls/page_history_again.json",
-            first.read_bytes(),
-            "the same file again, under another name",
-        )
-    )
-    fair = plan.landing / "in_person/trade_fair_history.csv"
-    lines = fair.read_bytes().split(b"\n")
-    corrected = b"\n".join(
-        line.replace(b"Brandt", b"Lorenzen") if place == 1 else line for place, line in enumerate(lines)
-    )
-    made.append(_put(plan, "in_person/trade_fair_history.csv", corrected, "the same name with corrected content"))
-    made.append((f"web/segment/{mark}.jsonl", "two broken records among good ones"))
-    made.append((f"web/access/access-{mark}.log.gz", "a truncated archive"))
-    return made
+_BROKEN_MESSAGES: Final = (
+    '{"messageId": "broken-1", "type": "identify", "traits": {"email": ',
+    '{"messageId": "broken-2", "type": "page", "timestamp": "yesterday"}',
+)
+_BROKEN_EVENTS: Final = ("shop\tweb\t2026-03-02 10:00:00.000",)
 
 
-def _third_night(plan: DemoPlan, writer: Writer, mark: str) -> list[Delivery]:
-    before = f"{plan.first_night:%Y-%m-%d}"
-    events = [event for event in plan.events if _night_of(plan, event) == 1]
-    again = Writer(random.Random(f"{plan.seed}/1"), Truth(), plan.accounts)
-    made = [
-        _put(plan, f"web/access/access-{before}.log.gz", again.access(events), "the truncated archive again, whole")
-    ]
-    known, other = _two_customers(plan)
-    merge = Event("form", plan.midnight(2) - timedelta(hours=5), known)
-    message = writer.segment_message(merge) | {"anonymousId": other.cookie, "userId": None}
-    content = writer.segment([], [write.json.dumps(message, ensure_ascii=False)])
-    made.append(_put(plan, f"web/segment/{mark}_merge.jsonl", content, "the proof that two customers are one person"))
-    plan.truth.records = [
-        (source, kind, record, known.person_id if person == other.person_id else person)
-        for source, kind, record, person in plan.truth.records
-    ]
-    return made
+def _broken_calls() -> bytes:
+    """A row whose start is no time, and one that ends in the middle."""
+    row = '"","03023125999","+493023125100","from-trunk",""""" <03023125999>","SIP/1","SIP/2","Dial","SIP/2,30",'
+    tail = '"yesterday","","",8,0,"NO ANSWER","DOCUMENTATION","1772440000.9","","","1772440000.9",0\n'
+    return f'{row}{tail}"","03023125998","+4930\n'.encode()
 
 
-def _two_customers(plan: DemoPlan) -> tuple[Person, Person]:
-    """Somebody the CRM knows, and an anonymous visitor who will turn out to be the same person."""
-    end = plan.midnight(0)
-    known = next(p for p in plan.people if p.crm_id and not p.account and not p.household and p.arrives < end)
-    visits = {
-        event.person.person_id for event in plan.events if event.kind == "visit" and event.person and event.at < end
-    }
-    named = {event.person.person_id for event in plan.events if event.kind in {"form", "crm", "fair"} and event.person}
-    other = next(p for p in plan.people if p.person_id in visits and p.person_id not in named)
-    return known, other
+def _again_and_late(plan: DemoPlan, desk: Desk, mark: str) -> list[Delivery]:
+    """What goes wrong between systems: files that come late, twice, or corrected."""
+    again, fair_list = "sms/twilio/messages_history_0", sorted((plan.landing / "in_person").glob("*.csv"))[0]
+    files = {
+        f"phone/pbx/branch_late_{mark}.csv": (phone.pbx(desk, plan.late), "late: calls of a day a month ago"),
+        f"web/snowplow/enriched_late_{mark}.tsv.gz": (
+            packed(web.snowplow(desk, plan.late)), "late: visits of a day a month ago",
+        ),
+        f"{again}_again.json": (
+            (plan.landing / f"{again}.json").read_bytes(), "a file of the first night again, under another name",
+        ),
+        f"in_person/{fair_list.name}": (
+            fair_list.read_bytes().replace(b"x@", b"@", 1), "the same name as before, with a corrected address",
+        ),
+    }  # fmt: skip
+    for path, (content, _) in files.items():
+        if content:
+            _put(plan, path, content)
+    return [(path, special) for path, (content, special) in files.items() if content]
 
 
-def _broken_lines() -> tuple[str, ...]:
-    return (
-        '{"messageId": "broken-1", "type": "identify", "traits": {"email": ',
-        '{"messageId": "broken-2", "type": "page", "timestamp": "yesterday"}',
-    )
+def _whole_archive(plan: DemoPlan) -> Delivery:
+    """The server's log that was cut on the second night."""
+    path = f"web/access/access-{plan.first_night.isoformat()}.log.gz"
+    _put(plan, path, _access(plan, 1, plan.book, night=2))
+    return path, "the truncated archive again, whole"
 
 
-def _to_support(event: Event) -> bool:
-    return event.at.minute % 4 == 0
+def _access(plan: DemoPlan, index: int, book: Book, night: int) -> bytes:
+    """The packed log of the hits of night `index`; by a chance of its own, so that it can be drawn again."""
+    desk = Desk(random.Random(f"{plan.seed}/access/{index}"), book, plan.accounts, night)
+    return packed(web.access(desk, plan.nights[index]))
 
 
-def _mbox(mail: bytes) -> bytes:
-    quoted = mail.replace(b"\nFrom ", b"\n>From ")
-    return b"From mailer@example.com Mon Jan  1 00:00:00 2024\n" + quoted + b"\n\n"
-
-
-def _days(plan: DemoPlan, index: int) -> list[datetime]:
-    first = datetime.combine(plan.first_night, time.min)
+def _days(plan: DemoPlan, index: int) -> list[date]:
     if index == 0:
-        return [first - timedelta(days=back) for back in range(HISTORY.days, 0, -1)]
-    return [first + timedelta(days=index - 1)]
+        return [plan.first_night - timedelta(days=back) for back in range(HISTORY.days, 0, -1)]
+    return [plan.first_night + timedelta(days=index - 1)]
 
 
-def _put(plan: DemoPlan, path: str, content: bytes, special: str = "") -> Delivery:
+def _put(plan: DemoPlan, path: str, content: bytes) -> None:
     """Write as careful senders do: under a temporary name, then renamed."""
     target = plan.landing / path
     target.parent.mkdir(parents=True, exist_ok=True)
     arriving = target.with_name(f".{target.name}.part")
     arriving.write_bytes(content)
     arriving.replace(target)
-    return path, special
 
 
-def _write_truth(plan: DemoPlan) -> None:
-    plan.truth_folder.mkdir(parents=True, exist_ok=True)
-    with (plan.truth_folder / "records.csv").open("w", encoding="utf-8", newline="") as out:
-        rows = csv.writer(out)
-        rows.writerow(["source", "record_kind", "source_record_id", "person_id"])
-        rows.writerows(plan.truth.records)
-    with (plan.truth_folder / "persons.csv").open("w", encoding="utf-8", newline="") as out:
-        rows = csv.writer(out)
-        rows.writerow(["person_id", "acquisition_source", "campaign", "household", "account", "phenomena"])
-        for person in plan.people:
-            rows.writerow([person.person_id, person.campaign.acquisition_source, person.campaign.name,
-                           person.household if person.household is not None else "",
-                           person.account.account_id if person.account else "", " ".join(person.notes)])  # fmt: skip
-
-
-__all__ = ["DemoPlan", "deliver", "write_company"]
+__all__ = ["Delivery", "DemoPlan", "deliver", "write_company"]

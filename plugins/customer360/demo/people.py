@@ -1,163 +1,279 @@
-"""The made-up company's people: households, businesses with switchboards, namesakes, and their traits."""
+"""The made-up company's people: households, businesses with switchboards, namesakes, and what identifies them."""
 
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Final
 
-GIVEN = (
-    "Anna Ben Clara David Emma Felix Greta Hannes Ida Jonas Klara Lukas Mia Noah Paula Quirin Rosa Simon Tilda Ulrich "
-    "Vera Wilhelm Yusuf Zeynep Ayşe Mehmet Fatma Emre Katarzyna Piotr Agnieszka Tomasz Olena Andriy Wei Ming Li Mei "
-    "James Olivia Harry Amelia José Lucía Jürgen Günther Käthe Björn Sören Renée"
-).split()
-FAMILY = (
-    "Müller Schmidt Schneider Fischer Weber Meyer Wagner Becker Schulz Hoffmann Schäfer Koch Bauer Richter Klein Wolf "
-    "Schröder Neumann Schwarz Zimmermann Braun Krüger Hofmann Hartmann Lange Krause Lehmann Köhler Maier Huber Kaiser "
-    "Fuchs Peters Lang Scholz Möller Weiß Jung Hahn Keller Vogel Friedrich Günther Berger Winkler Lorenz Baumann Franke "
-    "Yılmaz Kaya Demir Şahin Çelik Kowalski Nowak Wiśniewski Shevchenko Bondarenko Wang Zhang Chen Smith Jones García"
-).split()
-NICKNAMES = {"Katarzyna": "Kasia", "Wilhelm": "Willi", "Ulrich": "Uli", "Hannes": "Johannes", "Tomasz": "Tomek"}
-CITIES = (("Berlin", "10115"), ("Hamburg", "20095"), ("Kiel", "24103"), ("Bremen", "28195"), ("Rostock", "18055"))
-TRADES = ("Bau", "Dachtechnik", "Holzwerk", "Metallbau", "Elektro", "Gartenbau", "Sanitär", "Montage")
-ASCII = str.maketrans(
-    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ş": "s", "Ş": "S", "ı": "i", "ç": "c",
-     "Ç": "C", "ğ": "g", "ś": "s", "é": "e", "í": "i"}
-)  # fmt: skip
+from customer360.demo.campaigns import CAMPAIGNS, FAIRS, Campaign
+from customer360.demo.names import LANGUAGES, draw_language, slug
+
+# City, its first postal code and its telephone area code.
+CITIES: Final = (
+    ("Berlin", 10115, "30"),
+    ("Hamburg", 20095, "40"),
+    ("Kiel", 24103, "431"),
+    ("Bremen", 28195, "421"),
+    ("Rostock", 18055, "381"),
+    ("Lübeck", 23552, "451"),
+)
+STREETS: Final = ("Hafenstraße", "Am Kanal", "Lindenweg", "Werftallee", "Marktplatz", "Birkenweg", "Deichstraße")
+TRADES: Final = ("Bau", "Dachtechnik", "Holzwerk", "Metallbau", "Elektro", "Gartenbau", "Sanitär", "Montage")
+TITLES: Final = ("Einkauf", "Werkstattleitung", "Geschäftsführung", "Bauleitung", "Buchhaltung", "Lager")
+MAIL_DOMAINS: Final = ("mail.example.com", "post.example.net", "web.example.org")
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
-    """A true source of customers. `platform` None: nothing is spent on it."""
+class Account:
+    """A business customer: several people behind one switchboard and one info@ mailbox."""
 
+    number: int
     name: str
-    acquisition_source: str  # media | website | event | referral | sales_rep
-    platform: str | None
-    utm: dict[str, str]
-    referrer: str | None
-    weight: int
+    domain: str
+    switchboard: str
+    city: str
+    postal_code: str
+
+    @property
+    def account_id(self) -> str:
+        return f"A{self.number:04d}"
 
 
-CAMPAIGNS = (
-    Campaign("spring_drills", "media", "google_ads", {"source": "google", "medium": "cpc"}, "https://www.google.com/", 18),
-    Campaign("cordless_week", "media", "google_ads", {"source": "google", "medium": "cpc"}, "https://www.google.com/", 10),
-    Campaign("workshop_reels", "media", "meta", {"source": "facebook", "medium": "paid_social"}, "https://l.facebook.com/", 12),
-    Campaign("organic_search", "website", None, {}, "https://www.google.de/", 16),
-    Campaign("direct", "website", None, {}, None, 10),
-    Campaign("partner_blog", "referral", None, {}, "https://werkstattblog.example.com/test", 8),
-    Campaign("trade_fair", "event", None, {}, None, 10),
-    Campaign("field_sales", "sales_rep", None, {}, None, 16),
-)  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class SecondSelf:
+    """What somebody also goes by: another browser and another address, which nothing ties to the first yet."""
+
+    cookie: str
+    anonymous_id: str
+    email: str
 
 
 @dataclass(slots=True)
 class Person:
-    """One human being (or nobody in particular, for noise), with all that may identify them."""
+    """One human being, with all that may identify them. Instants are UTC."""
 
     person_id: int
     given: str
     family: str
     email: str
-    mobile: str
-    landline: str | None
-    cookie: str
-    campaign: Campaign
+    mobile: str  # E.164
+    landline: str | None  # a household's line or a business's switchboard
+    cookie: str  # Snowplow's domain_userid
+    anonymous_id: str  # Segment's anonymousId
+    campaign: Campaign  # what truly brought them
     arrives: datetime
+    birth_date: date
+    city: str
+    postal_code: str
+    street: str
     account: Account | None = None
     household: int | None = None
-    user_id: str | None = None
-    crm_id: str | None = None  # Salesforce for business, HubSpot for private customers
-    mobile_until: datetime | None = None  # the number goes to somebody else later
-    notes: list[str] = field(default_factory=list)
+    is_trader: bool = False  # a private customer with a one-person firm
+    user_id: str | None = None  # log-in of the shop, once they have one
+    subscribed: bool = False  # to the newsletter
+    leaves: datetime | None = None  # nothing happens from here on; the mobile number goes back
+    second: SecondSelf | None = None
+    notes: list[str] = field(default_factory=list)  # phenomena this person stands for
 
     @property
     def name(self) -> str:
         return f"{self.given} {self.family}"
 
+    @property
+    def in_salesforce(self) -> bool:
+        """Business people are kept in Salesforce, private ones in HubSpot."""
+        return self.account is not None
 
-@dataclass(slots=True)
-class Account:
-    """A business customer: several people behind one switchboard and one info@ mailbox."""
-
-    account_id: str
-    name: str
-    domain: str
-    switchboard: str
-    crm_id: str
+    @property
+    def hubspot_id(self) -> str:
+        return str(700_000 + self.person_id)
 
 
 def make_people(rng: random.Random, count: int, start: datetime, end: datetime) -> tuple[list[Person], list[Account]]:
     """`count` people arriving between `start` and `end`, a fifth of them at businesses."""
-    people: list[Person] = []
     accounts = [_account(rng, number) for number in range(max(2, count // 40))]
-    span = (end - start) / timedelta(minutes=1)
+    people: list[Person] = []
     used: set[str] = set()
     while len(people) < count:
-        business = rng.random() < 0.2
-        account = rng.choice(accounts) if business else None
-        size = 1 if business else rng.choices((1, 2, 3), (70, 22, 8))[0]
-        family, landline = rng.choice(FAMILY), _landline(rng)
-        for member in range(min(size, count - len(people))):
-            given = rng.choice(GIVEN)
-            number = len(people)
-            person = Person(
-                person_id=number + 1,
-                given=given,
-                family=family,
-                email=_email(rng, given, family, account, used),
-                mobile=f"+49151{20000000 + number * 7 + rng.randrange(7):08d}",
-                landline=account.switchboard if account else landline if size > 1 or rng.random() < 0.5 else None,
-                cookie=f"{rng.getrandbits(128):032x}",
-                campaign=rng.choices(CAMPAIGNS, [each.weight for each in CAMPAIGNS])[0],
-                arrives=start + timedelta(minutes=int(rng.random() ** 0.9 * span)),
-                account=account,
-                household=number - member if size > 1 else None,
-            )
-            if size > 1:
-                person.notes.append("household")
-            people.append(person)
+        if rng.random() < 0.2:
+            account = rng.choice(accounts)
+            people.append(_person(rng, len(people) + 1, start, end, used, account=account))
+        else:
+            size = min(rng.choices((1, 2, 3), (66, 25, 9))[0], count - len(people))
+            people += _household(rng, len(people) + 1, size, start, end, used)
     _recycle_numbers(rng, people, start, end)
+    _second_selves(rng, people, start, end)
+    _mark_namesakes(people)
     return people, accounts
 
 
+def _person(
+    rng: random.Random,
+    number: int,
+    start: datetime,
+    end: datetime,
+    used: set[str],
+    *,
+    account: Account | None = None,
+    family: str | None = None,
+    language: str | None = None,
+) -> Person:
+    language = language or draw_language(rng)
+    _, givens, families = LANGUAGES[language]
+    given, family = rng.choice(givens), family or rng.choice(families)
+    city, postal, area = rng.choice(CITIES)
+    campaign = rng.choices(CAMPAIGNS, [each.weight for each in CAMPAIGNS])[0]
+    return Person(
+        person_id=number,
+        given=given,
+        family=family,
+        email=_email(rng, given, family, account.domain if account else rng.choice(MAIL_DOMAINS), used),
+        mobile=f"+49151{20_000_000 + number * 7 + rng.randrange(7):08d}",
+        landline=account.switchboard if account else _landline(rng, area) if rng.random() < 0.4 else None,
+        cookie=uuid(rng),
+        anonymous_id=uuid(rng),
+        campaign=campaign,
+        arrives=_arrival(rng, campaign, start, end),
+        birth_date=date(1940 + rng.randrange(65), rng.randrange(1, 13), rng.randrange(1, 29)),
+        city=account.city if account else city,
+        postal_code=account.postal_code if account else str(postal + rng.randrange(40)).zfill(5),
+        street=f"{rng.choice(STREETS)} {rng.randrange(1, 120)}",
+        account=account,
+        is_trader=account is None and rng.random() < 0.08,
+        subscribed=rng.random() < 0.4,
+    )
+
+
+def _arrival(rng: random.Random, campaign: Campaign, start: datetime, end: datetime) -> datetime:
+    """When somebody first meets the company: any time by day, or during a fair; more and more as it grows."""
+    if campaign.name == "trade_fair":
+        fair = rng.choice(
+            [day for day in FAIRS if start.date() < day < end.date()] or [start.date() + timedelta(days=30)]
+        )
+        hour = timedelta(days=rng.randrange(3), hours=rng.randrange(8, 16), minutes=rng.randrange(60))
+        return datetime(fair.year, fair.month, fair.day, tzinfo=start.tzinfo) + hour
+    minutes = (end - start) / timedelta(minutes=1)
+    return start + timedelta(minutes=int(rng.random() ** 0.9 * minutes), seconds=rng.randrange(60))
+
+
+def _household(
+    rng: random.Random, first: int, size: int, start: datetime, end: datetime, used: set[str]
+) -> list[Person]:
+    """`size` people of one family name; from two on with a common line and perhaps mailbox and computer."""
+    language = draw_language(rng)
+    family = rng.choice(LANGUAGES[language][2])
+    members = [
+        _person(rng, number, start, end, used, family=family, language=language)
+        for number in range(first, first + size)
+    ]
+    head = members[0]
+    if size == 1:
+        return members
+    head.landline = head.landline or _landline(rng, rng.choice(CITIES)[2])
+    for member in members:
+        member.household = first
+        member.landline, member.city, member.postal_code, member.street = (
+            head.landline, head.city, head.postal_code, head.street,
+        )  # fmt: skip
+        member.notes.append("household")
+    _share(rng, members[0], members[1], used)
+    return members
+
+
+def _share(rng: random.Random, one: Person, other: Person, used: set[str]) -> None:
+    """What two of a household have in common beside the line."""
+    if rng.random() < 0.4:
+        one.email = other.email = _free(f"familie.{slug(one.family)}@{rng.choice(MAIL_DOMAINS)}", used)
+        _note("couple_mailbox", one, other)
+    if rng.random() < 0.3:
+        other.cookie, other.anonymous_id = one.cookie, one.anonymous_id
+        _note("family_device", one, other)
+    kind = rng.random()
+    if kind < 0.06:  # father and son
+        other.given = one.given
+        other.birth_date = one.birth_date.replace(year=one.birth_date.year + 27)
+        _note("senior_junior", one, other)
+    elif kind < 0.1 and one.given != other.given:
+        other.birth_date = one.birth_date
+        _note("twins", one, other)
+
+
 def _recycle_numbers(rng: random.Random, people: list[Person], start: datetime, end: datetime) -> None:
-    """Some numbers of early leavers go to somebody else more than half a year later."""
-    early = [p for p in people if p.arrives < start + (end - start) * 0.3 and not p.household and not p.account]
-    late = [p for p in people if p.arrives > start + (end - start) * 0.75 and not p.household and not p.account]
-    for old, new in zip(
-        early[: len(people) // 150], rng.sample(late, min(len(late), len(people) // 150)), strict=False
-    ):
+    """Some numbers of people who leave early go to somebody else more than half a year later."""
+    alone = [person for person in people if person.household is None and person.account is None]
+    early = [person for person in alone if person.arrives < start + (end - start) * 0.3]
+    late = [person for person in alone if person.arrives > start + (end - start) * 0.75]
+    count = min(max(1, len(people) // 150), len(early), len(late))
+    for old, new in zip(early[:count], rng.sample(late, count), strict=True):
         new.mobile = old.mobile
-        old.mobile_until = old.arrives + timedelta(days=60)
-        for person in (old, new):
-            person.notes.append("recycled_number")
+        old.leaves = old.arrives + timedelta(days=90)
+        _note("recycled_number", old, new)
+
+
+def _second_selves(rng: random.Random, people: list[Person], start: datetime, end: datetime) -> None:
+    """A few early customers also come from another browser, under another address."""
+    fit = [
+        person
+        for person in people
+        if not person.notes and person.account is None and person.arrives < start + (end - start) * 0.6
+    ]
+    for person in fit[: max(2, len(people) // 500)]:
+        address = f"{slug(person.family)}.werkstatt{person.person_id}@{rng.choice(MAIL_DOMAINS)}"
+        person.second = SecondSelf(uuid(rng), uuid(rng), address)
+        _note("two_identities", person)
+
+
+def _mark_namesakes(people: list[Person]) -> None:
+    by_name: dict[str, list[Person]] = defaultdict(list)
+    for person in people:
+        by_name[person.name].append(person)
+    for same in by_name.values():
+        if len(same) > 1:
+            _note("namesake", *same)
+
+
+def _note(phenomenon: str, *people: Person) -> None:
+    for person in people:
+        person.notes.append(phenomenon)
 
 
 def _account(rng: random.Random, number: int) -> Account:
-    family, trade = rng.choice(FAMILY), rng.choice(TRADES)
-    slug = f"{family.lower().translate(ASCII)}-{trade.lower().translate(ASCII)}-{number}"
-    return Account(f"A{number:04d}", f"{family} {trade} GmbH", f"{slug}.example.com", f"+4940{4000000 + number * 11:07d}",
-                   salesforce_id("001", number))  # fmt: skip
+    family, trade = rng.choice(LANGUAGES["de"][2]), rng.choice(TRADES)
+    city, postal, area = rng.choice(CITIES)
+    return Account(
+        number=number,
+        name=f"{family} {trade} GmbH",
+        domain=f"{slug(family)}-{slug(trade)}-{number}.example.com",
+        switchboard=f"+49{area}{4_000_000 + number * 11:07d}",
+        city=city,
+        postal_code=str(postal).zfill(5),
+    )
 
 
-def _landline(rng: random.Random) -> str:
-    return f"+4943{rng.randrange(10, 99)}{rng.randrange(100000, 999999)}"
+def _landline(rng: random.Random, area: str) -> str:
+    return f"+49{area}{rng.randrange(5_000_000, 9_999_999)}"
 
 
-def _email(rng: random.Random, given: str, family: str, account: Account | None, used: set[str]) -> str:
-    g, f = given.lower().translate(ASCII), family.lower().translate(ASCII)
+def _email(rng: random.Random, given: str, family: str, domain: str, used: set[str]) -> str:
+    g, f = slug(given), slug(family)
     local = rng.choice((f"{g}.{f}", f"{g[0]}.{f}", f"{g}{f}", f"{f}.{g}"))
-    domain = account.domain if account else rng.choice(("mail.example.com", "post.example.net", "web.example.org"))
-    address, suffix = f"{local}@{domain}", 2
+    return _free(f"{local}@{domain}", used)
+
+
+def _free(address: str, used: set[str]) -> str:
+    """`address`, with a number in its local part if somebody has it already."""
+    local, _, domain = address.partition("@")
+    suffix = 2
     while address in used:
         address, suffix = f"{local}{suffix}@{domain}", suffix + 1
     used.add(address)
     return address
 
 
-def salesforce_id(prefix: str, number: int) -> str:
-    """An 18-character id of Salesforce's form, with a valid checksum."""
-    text = f"{prefix}5g00000{number:05d}"
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-    parts = (text[start : start + 5] for start in (0, 5, 10))
-    return text + "".join(letters[sum(char.isupper() << place for place, char in enumerate(part))] for part in parts)
+def uuid(rng: random.Random) -> str:
+    """A random UUID (version 4 in form)."""
+    text = f"{rng.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"

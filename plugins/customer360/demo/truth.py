@@ -53,11 +53,12 @@ def judge(settings: Settings, truth: Path) -> list[Verdict]:
 
 
 def record_persons(truth: Path) -> dict[tuple[str, str, str], int]:
-    """True person of each source record: {(source, record_kind, source_record_id): person_id}."""
+    """True person of each record that has one: {(source, record_kind, source_record_id): person_id}."""
     with (truth / "records.csv").open(encoding="utf-8", newline="") as rows:
         return {
             (row["source"], row["record_kind"], row["source_record_id"]): int(row["person_id"])
             for row in csv.DictReader(rows)
+            if row["person_id"]
         }
 
 
@@ -74,7 +75,7 @@ def pair_score(true: dict[tuple[str, str, str], int], found: dict[tuple[str, str
         return sum(size * (size - 1) // 2 for size in groups.values())
 
     together = pairs(Counter((true[record], found[record]) for record in found))
-    said, are = pairs(Counter(found.values())), pairs(Counter(true.values()))  # type: ignore[arg-type]
+    said, are = pairs(Counter(found.values())), pairs(Counter(true.values()))
     return PairScore(together / said if said else 1.0, together / are if are else 1.0, len(found))
 
 
