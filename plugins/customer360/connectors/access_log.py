@@ -1,44 +1,58 @@
 """Web server logs in the common and combined formats (Apache, nginx), with or without a virtual host first.
 
 A hit names nobody: an IP address is no identifier, and what stands in a URL is not trusted. A hit is a
-touch when a person's browser landed from outside or with a campaign. The record id is the line's own
-hash and which of its like it is, so that the same line in another file is the same hit.
+touch when a person's browser landed on a page, from outside or with a campaign.
+
+The record id is the line's hash and which of its like in the file it is: two hits in one second may be
+written alike, and the same line delivered again, in whichever file, is the same hit.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from customer360.connectors import web
-from customer360.connectors.base import Batch, Delivery, Rejected, register, table
-from customer360.connectors.encodings import find_encoding, open_text
+from customer360.connectors.base import Batch, Delivery, Rejected, UnreadableFile, register, table
+from customer360.connectors.lines import Lines, read_lines, texts
 from customer360.connectors.stamps import parse_stamps
 
 if TYPE_CHECKING:
     from customer360.connectors.base import InputFile
     from customer360.sources import OwnIdentities, Source
 
-_LINE: Final = re.compile(
-    r"^(?:(?P<vhost>[^\s:]+)(?::\d+)? )?(?P<client>\S+) \S+ (?P<user>.+?) \[(?P<at>[^\]]+)\] "
-    r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}|-) (?P<bytes>\d+|-)'
-    r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$'
+_QUOTED: Final = r'(?:[^"\\]|\\.)*'
+_HEAD: Final = r"^(?P<a>\S+) (?P<b>\S+) (?P<c>\S+) (?:(?P<d>\S+) )?\[(?P<at>[^\]]+)\] "
+_SIZE: Final = r" (?P<status>\d{3}|-) (?:\d+|-)"
+_LINE: Final = (
+    rf'{_HEAD}"(?P<request>{_QUOTED})"{_SIZE}'
+    rf'(?P<combined> "(?P<referrer>{_QUOTED})" "(?P<agent>{_QUOTED})")?'
+    rf'(?: (?:"{_QUOTED}"|[^\s"]\S*))*\s*$'
 )
-_STAMP: Final = re.compile(r"^(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}:\d{2}:\d{2}) ([+-]\d{4})$")
-_MONTHS: Final = {
-    name: f"{number:02d}" for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
-}
-_ASSET: Final = re.compile(
-    r"\.(?:css|js|mjs|map|png|jpe?g|gif|webp|svg|ico|bmp|woff2?|ttf|eot|otf|mp[34]|webm|avi|pdf|zip|gz|tgz|xml|txt|"
-    r"json|rss|atom)$",
-    re.IGNORECASE,
+# Servers that do not escape quotes, and names with blanks in them.
+_LOOSE: Final = (
+    r"^(?P<a>\S+) (?P<b>\S+) (?P<c>.+?)(?P<d>) \[(?P<at>[^\]]+)\] "
+    rf'"(?P<request>.*?)"{_SIZE}(?P<combined> "(?P<referrer>.*?)" "(?P<agent>.*)")?\s*$'
 )
-_ROWS: Final = 100_000
+_GROUPS: Final = ("a", "b", "d", "at", "request", "status", "combined", "referrer", "agent")
+_REQUEST: Final = r"^(?P<method>[A-Za-z]+) (?P<target>.*?)(?: HTTP/\d(?:\.\d)?)?$"
+_STAMP: Final = r"^(?P<d>\d{2})/(?P<m>[A-Z][a-z]{2})/(?P<y>\d{4}):(?P<t>\d{2}:\d{2}:\d{2}(?:\.\d+)?)(?P<z> [+-]\d{4})?$"
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# What a page loads, and what only programs fetch.
+_ASSET: Final = (
+    r"(?i)\.(?:css|js|mjs|map|png|jpe?g|gif|webp|avif|svg|ico|bmp|woff2?|ttf|eot|otf|mp[34]|webm|avi|"
+    r"zip|gz|tgz|xml|json|rss|atom)$|^/robots\.txt$|/feed/?$"
+)
+_STYLE: Final = r"(?i)\.(?:css|js)$"
+_ESCAPE: Final = re.compile(r'\\(?:x([0-9a-fA-F]{2})|(["\\])|([nrtbfv]))')
 
 
 @register
@@ -51,88 +65,184 @@ class AccessLog:
     options: ClassVar[frozenset[str]] = frozenset({"host"})  # the site's own host, where the log has none
 
     def read(self, delivery: Delivery, source: Source, own: OwnIdentities) -> Iterator[Batch]:
-        """Batches of at most 100,000 lines; a line that fits no format is refused as `bad_line`."""
+        """Batches of at most 100,000 lines.
+
+        Refused: bad_line, truncated_line, bad_timestamp. Raises UnreadableFile('not_an_access_log') if no
+        line of the first stretch is one.
+        """
         for file in delivery.files:
-            yield from _read(file, source)
+            yield from _read(file, source, own)
 
 
-def _read(file: InputFile, source: Source) -> Iterator[Batch]:
-    seen: dict[bytes, int] = {}
-    with open_text(file, find_encoding(file, source.encoding)) as stream:
-        numbered = enumerate(stream, 1)
-        while lines := list(islice(numbered, _ROWS)):
-            yield _batch(file.path, lines, source, seen)
+def _read(file: InputFile, source: Source, own: OwnIdentities) -> Iterator[Batch]:
+    reader: _Reader | None = None
+    for lines in read_lines(file, source.encoding):
+        hits = _hits(texts(file, lines))
+        if reader is None:
+            if hits.known.null_count == len(lines):
+                raise UnreadableFile("not_an_access_log", f"none of the first {len(lines)} lines is a hit")
+            reader = _Reader(source, own, source.options.get("host") or hits.own_host())
+        yield reader.batch(lines, hits)
 
 
-def _batch(path: str, lines: list[tuple[int, str]], source: Source, seen: dict[bytes, int]) -> Batch:
-    rejected: list[Rejected] = []
-    hits: list[tuple[int, str, re.Match[str]]] = []
-    for number, line in lines:
-        text = line.rstrip("\r\n")
-        if not text:
-            continue
-        match = _LINE.match(text)
-        if match is None:
-            reason = "bad_line" if line.endswith(("\n", "\r")) else "truncated_line"
-            rejected.append(Rejected(path, number, reason, number, None, text.encode("utf-8", "surrogatepass")))
-        else:
-            hits.append((number, text, match))
-    stamps = parse_stamps([_iso(match["at"]) for _, _, match in hits], source)
-    for place in stamps.unreadable.nonzero()[0].tolist():
-        number, text, _ = hits[place]
-        rejected.append(Rejected(path, number, "bad_timestamp", number, "time", text.encode("utf-8", "surrogatepass")))
-    keep = [place for place in range(len(hits)) if not stamps.unreadable[place] and stamps.instant[place].is_valid]
-    index = pa.array(keep, pa.int64())
-    rows = [_hit(hits[place], source, seen) for place in keep]
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
-    columns |= {
-        "occurred_at": stamps.instant.take(index),
-        "utc_offset_minutes": stamps.offset_minutes.take(index),
-    }
-    tables = {"interaction": table("interaction", columns)} if rows else {}
-    return Batch(len(hits) + sum(each.reason != "bad_timestamp" for each in rejected), tables, rejected)
+@dataclass(frozen=True, slots=True)
+class _Hits:
+    """Parts of log lines by name; `known` is null where the line is none."""
+
+    parts: dict[str, pa.Array]
+    known: pa.Array
+
+    def own_host(self) -> str | None:
+        """The site's own host, by where its style sheets and scripts were called from; None if unclear."""
+        path = _target(self.parts["request"])["path"]
+        called = pc.and_(pc.match_substring_regex(path, _STYLE), pc.less(self.parts["status"], "400"))
+        hosts = web.each(self.parts["referrer"].filter(called.fill_null(False)), web.host).drop_null()
+        if not len(hosts):
+            return None
+        counts = pc.value_counts(hosts)
+        names = sorted((-each["counts"], each["values"]) for each in counts.to_pylist())
+        ours = names[0][1].removeprefix("www.")
+        inside = sum(-count for count, name in names if web.external(name, ours) is None)
+        return ours if 2 * inside > len(hosts) else None
 
 
-def _hit(hit: tuple[int, str, re.Match[str]], source: Source, seen: dict[bytes, int]) -> dict[str, object]:
-    number, text, match = hit
-    method, _, target = match["request"].partition(" ")
-    found = web.page(target.rpartition(" ")[0] or target or None)
-    own_host = match["vhost"] or source.options.get("host") or found.host
-    referrer = web.external(web.host(match["referrer"]), own_host)
-    bot = web.is_bot(match["agent"]) if match["agent"] is not None else False
-    ok = match["status"][:1] in {"2", "3"}
-    landed = bool(referrer or found.utm_source or found.utm_medium or found.utm_campaign or found.click_id_type)
-    return {
-        "source_record_id": _id(text, seen),
-        "row_number": number,
-        "channel": "web",
-        "direction": "inbound",
-        "event_name": "hit",
-        "company_side": own_host,
-        "outcome": match["status"],
-        "interaction_class": "bot" if bot else "person",
-        "is_touch": ok and landed and not bot and method == "GET" and not _ASSET.search(found.path or ""),
-        "utm_source": found.utm_source,
-        "utm_medium": found.utm_medium,
-        "utm_campaign": found.utm_campaign,
-        "utm_term": found.utm_term,
-        "utm_content": found.utm_content,
-        "click_id_type": found.click_id_type,
-        "referrer_host": referrer,
-        "page_path": found.path,
-        "user_agent": match["agent"],
-    }
+def _hits(lines: pa.Array) -> _Hits:
+    found = pc.extract_regex(lines, _LINE)
+    unknown = found.is_null()
+    if pc.any(unknown).as_py():
+        loose = pc.extract_regex(lines.filter(unknown), _LOOSE)
+        columns = {name: _filled(found, loose, unknown, name) for name in _GROUPS}
+    else:
+        columns = {name: pc.struct_field(found, name) for name in _GROUPS}
+    known = columns["request"]
+    combined = pc.not_equal(columns["combined"], "")
+    nothing = pa.scalar(None, pa.string())
+    for name in ("referrer", "agent"):
+        columns[name] = pc.if_else(combined, web.each(columns[name], _unescape), nothing)
+    columns["request"] = web.each(columns["request"], _unescape)
+    return _Hits(columns, known)
 
 
-def _id(text: str, seen: dict[bytes, int]) -> str:
-    digest = sha256(text.encode("utf-8", "surrogatepass")).digest()[:12]
-    seen[digest] = seen.get(digest, 0) + 1
-    return f"{digest.hex()}:{seen[digest]}"
+def _filled(found: pa.Array, loose: pa.Array, unknown: pa.Array, name: str) -> pa.Array:
+    return pc.replace_with_mask(pc.struct_field(found, name), unknown, pc.struct_field(loose, name))
 
 
-def _iso(stamp: str) -> str:
+@dataclass
+class _Reader:
+    """Batches of one file, counting lines that are alike."""
+
+    source: Source
+    own: OwnIdentities
+    host: str | None
+    seen: _Alike = field(default_factory=lambda: _Alike())
+
+    def batch(self, lines: Lines, hits: _Hits) -> Batch:
+        stamps = parse_stamps(_iso(hits.parts["at"]), self.source)
+        known = hits.known.is_valid().to_numpy(zero_copy_only=False)
+        timed = stamps.instant.is_valid().to_numpy(zero_copy_only=False)
+        rejected = [_refused(lines, index) for index in np.flatnonzero(~known).tolist()]
+        rejected += [lines.reject(index, "bad_timestamp", "time") for index in np.flatnonzero(known & ~timed).tolist()]
+        keep = pa.array(np.flatnonzero(known & timed))
+        if not len(keep):
+            return Batch(len(lines), {}, rejected)
+        columns = self.columns({name: part.take(keep) for name, part in hits.parts.items()})
+        columns |= {
+            "source_record_id": self.seen.ids([lines.raw[index] for index in keep.to_pylist()]),
+            "row_number": pa.array(lines.row_number, pa.int64()).take(keep),
+            "occurred_at": stamps.instant.take(keep),
+            "utc_offset_minutes": stamps.offset_minutes.take(keep),
+            "flags": stamps.flags.take(keep),
+        }
+        return Batch(len(lines), {"interaction": table("interaction", columns)}, rejected)
+
+    def columns(self, parts: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        rows = len(parts["request"])
+        target = _target(parts["request"])
+        here = pc.coalesce(_virtual_host(parts), target["host"], pa.scalar(self.host, pa.string()))
+        referrer = web.externals(web.each(parts["referrer"], web.host), here, self.own.domains)
+        # The common format says nothing of the user agent: only what cannot be read as a request is a bot's.
+        bot = pc.and_(web.bots(parts["agent"]), pc.is_valid(parts["agent"]))
+        bot = pc.or_(bot, target["method"].is_null())
+        landed = pc.is_valid(pc.coalesce(referrer, *(target[name] for name in (*web.UTM, "click_id_type"))))
+        shown = pc.and_(pc.equal(target["method"], "GET"), pc.match_substring_regex(parts["status"], "^[23]"))
+        asset = pc.match_substring_regex(pc.coalesce(target["path"], ""), _ASSET)
+        touch = pc.and_(pc.and_(landed, shown.fill_null(False)), pc.invert(pc.or_(bot, asset)))
+        agent = parts["agent"]
+        return {
+            "channel": pa.repeat("web", rows),
+            "direction": pa.repeat("inbound", rows),
+            "event_name": pa.repeat("hit", rows),
+            "company_side": here,
+            "outcome": parts["status"],
+            "interaction_class": pc.if_else(bot, "bot", "person"),
+            "is_touch": touch,
+            **{name: target[name] for name in (*web.UTM, "click_id_type")},
+            "referrer_host": referrer,
+            "page_path": target["path"],
+            "user_agent": pc.if_else(pc.is_in(agent, pa.array(["", "-"])), pa.scalar(None, pa.string()), agent),
+        }
+
+
+class _Alike:
+    """Numbers lines of one file that are written alike, by 64 bits of their hashes."""
+
+    def __init__(self) -> None:
+        self._sorted: npt.NDArray[np.uint64] = np.empty(0, np.uint64)  # of all lines before this stretch
+
+    def ids(self, lines: list[bytes]) -> list[str]:
+        """'<96 bits of SHA-256>:<1 for the first line of its kind, 2 for the second …>'"""
+        digests = [sha256(line).hexdigest()[:24] for line in lines]
+        keys = np.array([int(digest[:16], 16) for digest in digests], np.uint64)
+        order = np.argsort(keys, kind="stable")
+        ordered = keys[order]
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        lengths = np.diff(np.r_[starts, len(ordered)])
+        number = np.empty(len(keys), np.int64)
+        number[order] = np.arange(len(keys)) - np.repeat(starts, lengths) + 1
+        number += np.searchsorted(self._sorted, keys, "right") - np.searchsorted(self._sorted, keys, "left")
+        self._sorted = np.sort(np.concatenate([self._sorted, ordered]), kind="stable")
+        return [f"{digest}:{place}" for digest, place in zip(digests, number.tolist(), strict=True)]
+
+
+def _target(requests: pa.Array) -> dict[str, pa.Array]:
+    """Method and parts of the address; all null for what is no request, such as TLS on a plain port."""
+    parts = pc.extract_regex(requests, _REQUEST)
+    return {"method": pc.struct_field(parts, "method"), **web.pages(pc.struct_field(parts, "target"), web.target)}
+
+
+def _virtual_host(parts: dict[str, pa.Array]) -> pa.Array:
+    """The first of four words before the time, unless the second is the '-' that stands for identd."""
+    four = pc.and_(pc.not_equal(parts["d"], ""), pc.not_equal(parts["b"], "-"))
+    return web.each(pc.if_else(four, parts["a"], pa.scalar(None, pa.string())), lambda text: web.host(f"//{text}"))
+
+
+def _refused(lines: Lines, index: int) -> Rejected:
+    """A line whose last quote is open, or that ends the file without a line end, was cut."""
+    last = index == len(lines) - 1 and not lines.ends
+    cut = last or lines.raw[index].replace(b'\\"', b"").count(b'"') % 2
+    return lines.reject(index, "truncated_line" if cut else "bad_line")
+
+
+def _iso(stamps: pa.Array) -> pa.Array:
     """'17/May/2015:10:05:03 +0000' → ISO 8601; anything else as it is."""
-    match = _STAMP.match(stamp)
-    if match is None or match[2] not in _MONTHS:
-        return stamp
-    return f"{match[3]}-{_MONTHS[match[2]]}-{match[1]} {match[4]}{match[5]}"
+    parts = pc.extract_regex(stamps, _STAMP)
+    names = pa.array([f"{number:02d}" for number in range(1, 13)])
+    month = names.take(pc.index_in(pc.struct_field(parts, "m"), pa.array(_MONTHS)))
+    day = pc.binary_join_element_wise(pc.struct_field(parts, "y"), month, pc.struct_field(parts, "d"), "-")
+    clock = pc.binary_join_element_wise(pc.struct_field(parts, "t"), pc.struct_field(parts, "z"), "")
+    return pc.coalesce(pc.binary_join_element_wise(day, clock, " "), stamps)
+
+
+def _unescape(text: str) -> str:
+    r"""What servers write for bytes and quotes: \x22, \", \\; bytes together are UTF-8 where they can be."""
+    if "\\" not in text:
+        return text
+    raw = _ESCAPE.sub(_byte, text).encode("utf-8", "surrogateescape")
+    return raw.decode("utf-8", "replace")
+
+
+def _byte(match: re.Match[str]) -> str:
+    if match[1]:
+        value = int(match[1], 16)
+        return chr(value) if value < 0x80 else chr(0xDC00 + value)
+    return match[2] or " "
