@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, dag, task
+from airflow.sdk import DAG, Asset, dag, get_current_context, task
 
 from customer360 import orchestration as night
 from customer360.sources import Source
@@ -40,7 +40,7 @@ def build(source: Source) -> DAG:
         def load(delivery: dict[str, Any], **context: Any) -> dict[str, Any]:
             from customer360.nightly import load as read
 
-            context["delivery_name"] = delivery["path"]
+            get_current_context()["delivery_name"] = delivery["path"]
             return read(source.name, delivery, night.as_of(context, CONFIG.timezone))
 
         @task(outlets=[Asset(f"lake_{source.name}")], trigger_rule="none_failed")

@@ -155,6 +155,17 @@ def services(settings: Settings) -> list[Service]:
     return [Service(name, (sys.executable, "-m", "airflow", name), logs / f"{name}.log") for name in COMPONENTS]
 
 
+def wait_until_healthy(port: int, timeout_s: float = 180.0) -> None:
+    """Until the api-server answers. Raises TimeoutError."""
+    from customer360.health import http
+
+    deadline = time.monotonic() + timeout_s
+    while (wrong := http(f"http://127.0.0.1:{port}/api/v2/monitor/health")) is not None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Airflow did not come up: {wrong}")
+        time.sleep(1)
+
+
 def serve(processes: list[Service], env: Mapping[str, str], ready: Callable[[], None], poll_s: float = 1.0) -> None:
     """Run `processes` until SIGINT or SIGTERM, or until one of them ends (RuntimeError naming its log)."""
     running: list[tuple[Service, subprocess.Popen[bytes]]] = []

@@ -13,9 +13,10 @@ from pathlib import Path
 from customer360 import ledger
 from customer360.dbt_runner import run_dbt, target_path
 from customer360.engines import open_engine
+from customer360.ledger import LedgerRow
 from customer360.postgres import connect
-from customer360.publish.publication import publications
-from customer360.publish.runs import run_metrics
+from customer360.publish.publication import Publication, publications
+from customer360.publish.runs import Metric, run_metrics
 from customer360.quality.paths import data_docs
 from customer360.settings import Settings
 
@@ -44,26 +45,18 @@ def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
         deliveries = ledger.ledger_rows(connection, limit=400)
         metrics = run_metrics(connection, 10)
     served = next((each for each in published if each.status == "published"), None)
-    heading = (
-        f"Served: publication {served.publication_id} for the night of {served.as_of:%Y-%m-%d %H:%M} UTC"
-        if served
-        else "Nothing published yet"
-    )
-    body = [
-        f"<h1>customer360</h1><p>{escape(heading)}</p>",
-        "<nav>" + "".join(f'<a href="{escape(link)}">{escape(text)}</a>' for text, link in links if link) + "</nav>",
-    ]
+    heading = "Nothing published yet"
     if served:
-        body.append(_table("Published rows", ("Mart", "Rows", "Inserted", "Changed", "Removed"),
-            ((mart, *(change[k] for k in ("total", "inserted", "changed", "removed"))) for mart, change in sorted(served.changes.items()))))  # fmt: skip
+        heading = f"Served: publication {served.publication_id} for the night of {served.as_of:%Y-%m-%d %H:%M} UTC"
+    links_html = "".join(f'<a href="{escape(link)}">{escape(text)}</a>' for text, link in links if link)
+    body = [f"<h1>customer360</h1><p>{escape(heading)}</p><nav>{links_html}</nav>"]
+    if served:
+        body.append(_table("Published rows", _MART_COLUMNS, _mart_rows(served)))
     body += [
-        _table("Publications", ("Publication", "Night (UTC)", "Engine", "Status", "Gate", "Changed rows"),
-               ((p.publication_id, f"{p.as_of:%Y-%m-%d %H:%M}", p.engine, p.status, p.gate or "", p.changed_rows) for p in published)),
-        _table("Files: read = loaded + rejected + duplicate", ("Source", "File", "Status", "Reason", "Read", "Loaded", "Rejected", "Duplicate"),
-               ((r.source, r.path, r.status, r.reason or "", r.rows_read, r.rows_loaded, r.rows_rejected, r.rows_duplicate) for r in deliveries)),
-        _table("What each step cost", ("Run", "Night (UTC)", "State", "Step", "Rows", "Seconds", "CPU seconds", "Peak MB"),
-               ((m.run_id, f"{m.as_of:%Y-%m-%d %H:%M}", m.state, m.stage, m.rows, round(m.seconds, 1), round(m.cpu_s, 1), round(m.peak_mb)) for m in metrics)),
-    ]  # fmt: skip
+        _table("Publications", _PUBLICATION_COLUMNS, map(_publication_row, published)),
+        _table("Files: read = loaded + rejected + duplicate", _FILE_COLUMNS, map(_file_row, deliveries)),
+        _table("What each step cost", _COST_COLUMNS, map(_cost_row, metrics)),
+    ]
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>customer360 report</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>"
@@ -73,10 +66,37 @@ def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
     return index
 
 
+_MART_COLUMNS = ("Mart", "Rows", "Inserted", "Changed", "Removed")
+_PUBLICATION_COLUMNS = ("Publication", "Night (UTC)", "Engine", "Status", "Gate", "Changed rows")
+_FILE_COLUMNS = ("Source", "File", "Status", "Reason", "Read", "Loaded", "Rejected", "Duplicate")
+_COST_COLUMNS = ("Run", "Night (UTC)", "State", "Step", "Rows", "Seconds", "CPU seconds", "Peak MB")
+
+
+def _mart_rows(served: Publication) -> Iterable[Sequence[object]]:
+    for mart, change in sorted(served.changes.items()):
+        yield (mart, *(change[kind] for kind in ("total", "inserted", "changed", "removed")))
+
+
+def _publication_row(row: Publication) -> Sequence[object]:
+    night = f"{row.as_of:%Y-%m-%d %H:%M}"
+    return row.publication_id, night, row.engine, row.status, row.gate or "", row.changed_rows
+
+
+def _file_row(row: LedgerRow) -> Sequence[object]:
+    figures = row.rows_read, row.rows_loaded, row.rows_rejected, row.rows_duplicate
+    return row.source, row.path, row.status, row.reason or "", *figures
+
+
+def _cost_row(row: Metric) -> Sequence[object]:
+    figures = row.rows, round(row.seconds, 1), round(row.cpu_s, 1), round(row.peak_mb)
+    return row.run_id, f"{row.as_of:%Y-%m-%d %H:%M}", row.state, row.stage, *figures
+
+
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
-    return f'<h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<h2>{escape(title)}</h2><div class="scroll">{table}</div>'
 
 
 def _cell(cell: object) -> str:

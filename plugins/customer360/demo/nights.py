@@ -20,6 +20,7 @@ from rich.table import Table
 from customer360 import airflow_local, postgres
 from customer360.demo.company import DemoPlan, deliver, write_company
 from customer360.demo.truth import Verdict, judge
+from customer360.ops import migrate
 from customer360.settings import Settings
 from customer360.sources import load_sources
 from customer360.times import parse_as_of
@@ -64,6 +65,8 @@ def run_demo(out: Console, *, nights: int, customers: int, seed: int) -> None:
     environment = airflow_local.environment(settings)
     with out.status("preparing Airflow"):
         airflow_local.migrate(environment)
+        with postgres.connect(settings, application_name="c360 demo") as connection:
+            migrate(connection)
     reports = [_night(out, settings, environment, plan, index) for index in range(nights)]
     _summary(out, reports)
     _verdict(out, judge(settings, settings.local / "demo_truth"))

@@ -132,7 +132,8 @@ def _living(cursor: Any, customer_id: int) -> int:
         with recursive chain as (
             select %s::bigint as customer_id, 0 as steps
             union all
-            select a.customer_id, c.steps + 1 from chain c join ops.customer_alias a on a.customer_id_old = c.customer_id
+            select a.customer_id, c.steps + 1
+            from chain c join ops.customer_alias a on a.customer_id_old = c.customer_id
             where c.steps < 1000
         )
         select customer_id from chain order by steps desc limit 1

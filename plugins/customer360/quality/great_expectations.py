@@ -106,7 +106,8 @@ def _validate(
     built = gx.ExpectationSuite(name=name, expectations=[_build(suite, table, each) for each in expectations])
     built = context.suites.add_or_update(built)
     batch, parameters = _batch(context, table, label)
-    definition = gx.ValidationDefinition(name=name, data=batch, suite=built)
+    # Named for its data too: GX reads back a definition of the same name, whose data must be known here.
+    definition = gx.ValidationDefinition(name=f"{name} {label}", data=batch, suite=built)
     context.validation_definitions.add_or_update(definition)
     result = definition.run(
         batch_parameters=parameters,
