@@ -26,7 +26,7 @@ class Lines:
     encoding: str  # codec, or auto
     raw: list[bytes] = field(default_factory=list)
     row_number: list[int] = field(default_factory=list)  # 1-based among lines that are not blank
-    line: list[int] = field(default_factory=list)  # 1-based in the file
+    line: list[int | None] = field(default_factory=list)  # 1-based in the file; None: the format has none
     ends: bool = True  # whether the last line has its line end
 
     def __len__(self) -> int:

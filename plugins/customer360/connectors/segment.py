@@ -1,18 +1,20 @@
-"""Segment: track, identify, page, screen, group and alias as JSON lines, or the warehouse's CSV of pages.
+"""Segment (and what writes as it does): track, identify, page, screen, group and alias messages.
 
-identify, group and alias → `contact_record` of kind `user`; page, screen and track → `interaction`;
-a track of a completed order → also `sales_order`. Time is corrected for the sender's clock as Segment
-does: receivedAt − (sentAt − originalTimestamp).
+JSON lines or a JSON array; CSV copies of the warehouse tables are read by `segment_tables`. identify, group
+and alias → `contact_record` of kind `user`; page, screen and track → `interaction`; a track of a completed
+or refunded order → also `sales_order` (a refund as an order of negative amount).
+
+Time is corrected for the sender's clock as Segment does: receivedAt − (sentAt − originalTimestamp). What a
+bot sends is kept, but identifies nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Final
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
 
+import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -21,39 +23,51 @@ import pyarrow.compute as pc
 from customer360 import normalise
 from customer360.connectors import web
 from customer360.connectors.amounts import parse_amounts
-from customer360.connectors.base import Batch, Delivery, Rejected, register, table
-from customer360.connectors.convert import offsets
-from customer360.connectors.crm import Builder
-from customer360.connectors.encodings import find_encoding, open_text
+from customer360.connectors.base import Batch, Delivery, Rejected, UnreadableFile, register, table
+from customer360.connectors.convert import as_text
+from customer360.connectors.lines import STRETCH, Lines, read_lines, texts
+from customer360.connectors.segment_people import contact_columns, merged
+from customer360.connectors.segment_tables import read_table
 from customer360.connectors.stamps import parse_stamps
-from customer360.connectors.text import open_csv
 from customer360.contracts import TIMESTAMP
 
 if TYPE_CHECKING:
     from customer360.connectors.base import InputFile
     from customer360.sources import OwnIdentities, Source
 
-_ROWS: Final = 100_000
-_PEOPLE: Final = frozenset({"identify", "group", "alias"})
-_EVENTS: Final = frozenset({"track", "page", "screen"})
-_ORDERED: Final = frozenset({"order completed", "completed order", "order placed"})
-_TRAITS: Final = {
-    "given_name": ("firstName", "first_name"),
-    "family_name": ("lastName", "last_name"),
-    "full_name": ("name",),
-    "job_title": ("title",),
-}
-_ADDRESS: Final = {
-    "address_line": "street",
-    "city": "city",
-    "postal_code": "postalCode",
-    "region": "state",
-    "country": "country",
-}
-_UTM_NAMES: Final = ("source", "medium", "name", "term", "content")
+_PEOPLE: Final = ("identify", "group", "alias")
+_EVENTS: Final = ("track", "page", "screen")
+_COMPLETED: Final = ("order completed", "completed order", "order placed")
+_REFUNDED: Final = ("order refunded", "refunded order")
 _STAMPS: Final = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
+_CAMPAIGN: Final = ("source", "medium", "name", "term", "content")  # as web.UTM
+_NO_DEVICE: Final = "00000000-0000-0000-0000-000000000000"  # advertising id of who does not want one
+_ADDRESS: Final = r"^\S+@\S+\.\S+$"
+_NULL: Final = pa.scalar(None, pa.string())
 
-Message = dict[str, Any]
+# What is taken out of a message: the first of these members that says something.
+_MEMBERS: Final[dict[str, tuple[str, ...]]] = {
+    "id": ("messageId",),
+    "type": ("type",),
+    "anonymous": ("anonymousId",),
+    "user": ("userId",),
+    "previous": ("previousId",),
+    "group": ("groupId",),
+    "event": ("event",),
+    **{name: (name,) for name in _STAMPS},
+    "agent": ("context.userAgent",),
+    "session": ("context.sessionId",),
+    "device": ("context.device.id",),
+    "advertising": ("context.device.advertisingId",),
+    "url": ("properties.url", "context.page.url"),
+    "referrer": ("properties.referrer", "context.page.referrer"),
+    **{f"campaign_{name}": (f"context.campaign.{name}",) for name in _CAMPAIGN},
+    "email": ("traits.email", "context.traits.email"),
+    "phone": ("traits.phone", "context.traits.phone"),
+    "amount": ("properties.total", "properties.revenue", "properties.value"),
+    "currency": ("properties.currency",),
+}
+_OBJECTS: Final = ("traits", "context.traits")
 
 
 @register
@@ -66,276 +80,246 @@ class Segment:
     options: ClassVar[frozenset[str]] = frozenset()
 
     def read(self, delivery: Delivery, source: Source, own: OwnIdentities) -> Iterator[Batch]:
-        """Batches of at most 100,000 messages."""
+        """Batches of at most 100,000 messages.
+
+        Refused: bad_json, missing_id, unknown_type, bad_timestamp, missing_value (a track without a name),
+        bad_value (an order's amount). Raises UnreadableFile: bad_json for a broken array, unknown_object
+        for a CSV that is no known table.
+        """
+        system = source.system or self.system
         for file in delivery.files:
             with file.open() as stream:
-                start = stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
-            if start.startswith((b"{", b"[")) or not start:
-                yield from _read_json(file, source)
-            else:
-                utc = replace(source, timezone=ZoneInfo("UTC"))  # warehouses keep UTC and no zone
-                for rows in open_csv(file, source.encoding).chunks():
-                    yield _page_csv(Builder(rows, utc, source.system or self.system))
+                start = stream.read(4096).lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
+            if not start.startswith((b"{", b"[")):
+                yield from read_table(file, source, system, own)
+                continue
+            stretches = _array(file) if start.startswith(b"[") else read_lines(file, source.encoding)
+            for lines in stretches:
+                yield _batch(lines, texts(file, lines), source, system, own)
 
 
-def _read_json(file: InputFile, source: Source) -> Iterator[Batch]:
-    decoder = msgspec.json.Decoder()
-    with open_text(file, find_encoding(file, source.encoding)) as stream:
-        numbered = enumerate(stream, 1)
-        while lines := list(islice(numbered, _ROWS)):
-            good: list[tuple[int, str, Message]] = []
-            rejected: list[Rejected] = []
-            for number, line in lines:
-                text = line.strip()
-                if not text:
-                    continue
-                reason, message = _decode(decoder, text)
-                if reason is None:
-                    good.append((number, text, message))
-                else:
-                    rejected.append(
-                        Rejected(file.path, number, reason, number, None, text.encode("utf-8", "surrogatepass"))
-                    )
-            yield _Messages(file.path, source, good, rejected).batch()
-
-
-def _decode(decoder: Any, text: str) -> tuple[str | None, Message]:
+def _array(file: InputFile) -> Iterator[Lines]:
+    """Elements of a JSON array; they have no lines."""
+    with file.open() as stream:
+        content = stream.read().removeprefix(b"\xef\xbb\xbf")
     try:
-        message = decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return "bad_json", {}
-    if not isinstance(message, dict):
-        return "bad_json", {}
-    if not message.get("messageId"):
-        return "missing_id", {}
-    if message.get("type") not in _PEOPLE | _EVENTS:
-        return "unknown_type", {}
-    return None, message
+        elements = [bytes(each) for each in msgspec.json.decode(content, type=list[msgspec.Raw])]
+    except msgspec.DecodeError as error:
+        raise UnreadableFile("bad_json", f"array of messages: {error}") from None
+    for start in range(0, len(elements), STRETCH):
+        part = elements[start : start + STRETCH]
+        yield Lines(file.path, "utf-8", part, list(range(start + 1, start + 1 + len(part))), [None] * len(part))
 
 
-class _Messages:
-    """Decoded messages on their way to a Batch."""
+def _batch(lines: Lines, messages: pa.Array, source: Source, system: str, own: OwnIdentities) -> Batch:
+    columns, valid = extract(messages)
+    stamps = {name: parse_stamps(columns[name], source) for name in _STAMPS}
+    columns |= {
+        "row_number": pa.array(lines.row_number, pa.int64()),
+        "at": _corrected(*(stamps[name].instant for name in _STAMPS)),
+        "offset": pc.coalesce(*(stamps[name].offset_minutes for name in _STAMPS)),
+        "status": _order_status(columns),
+    }
+    rejected: list[Rejected] = []
+    good = np.ones(len(lines), np.bool_)
+    for reason, member, where in _problems(columns, valid):
+        found = good & where.fill_null(False).to_numpy(zero_copy_only=False)
+        rejected += [lines.reject(index, reason, member) for index in np.flatnonzero(found).tolist()]
+        good &= ~found
+    rows = Rows(source, system, own, pa.table(columns).filter(pa.array(good)))
+    return Batch(len(lines), rows.tables(), rejected)
 
-    def __init__(
-        self, path: str, source: Source, good: list[tuple[int, str, Message]], rejected: list[Rejected]
-    ) -> None:
-        self.path, self.source, self.rejected = path, source, rejected
-        self.read = len(good) + len(rejected)
-        stamps = {name: parse_stamps([_text(m.get(name)) for _, _, m in good], source) for name in _STAMPS}
-        at = _corrected(*(stamps[name].instant for name in _STAMPS))
-        missing = at.is_null().to_numpy(zero_copy_only=False) if good else np.empty(0, np.bool_)
-        for place in np.flatnonzero(missing).tolist():
-            number, text, _ = good[place]
-            rejected.append(
-                Rejected(path, number, "bad_timestamp", number, "timestamp", text.encode("utf-8", "surrogatepass"))
-            )
-        self.rows = [(place, number, message) for place, (number, _, message) in enumerate(good) if not missing[place]]
-        self.at = at
-        self.identifiers: dict[str, list[Any]] = {
-            name: []
-            for name in (
-                "source_record_id",
-                "row_number",
-                "record_kind",
-                "identifier_type",
-                "identifier_value",
-                "is_valid",
-            )
-        }
 
-    def batch(self) -> Batch:
-        people = [row for row in self.rows if row[2]["type"] in _PEOPLE]
-        events = [row for row in self.rows if row[2]["type"] in _EVENTS]
-        orders = [row for row in events if _is_order(row[2])]
-        tables = {}
-        for entity, rows, build in (
-            ("contact_record", people, self.contact_records),
-            ("interaction", events, self.interactions),
-            ("sales_order", orders, self.sales_orders),
-        ):
-            if rows:
-                tables[entity] = table(entity, self.position(rows) | build(rows))
-        if self.identifiers["row_number"]:
-            tables["identifier"] = table("identifier", dict(self.identifiers))
-        return Batch(self.read, tables, self.rejected)
+def extract(messages: pa.Array) -> tuple[dict[str, pa.Array], pa.Array]:
+    """Members of every message as text columns (see _MEMBERS; objects as JSON), and which are messages at all."""
+    paths = [*dict.fromkeys(path for members in _MEMBERS.values() for path in members), *_OBJECTS]
+    with duckdb.connect() as engine:
+        engine.execute("set threads = 1")  # with more, rows come in any order
+        engine.register("messages", pa.table({"message": messages}))
+        cells = ", ".join(f"cells[{place}]" for place in range(1, len(paths) + 1))
+        found = engine.sql(
+            f"""
+            select valid, {cells}
+            from (
+                select json is not null as valid, json_extract_string(json, $paths) as cells
+                from (
+                    select case when json_valid(message) and ltrim(message)[1] = '{{' then message end as json
+                    from messages
+                ) as checked
+            ) as extracted
+            """,
+            params={"paths": [f"$.{path}" for path in paths]},
+        ).to_arrow_table()
+    valid, *values = (column.combine_chunks() for column in found.columns)
+    by_path = dict(zip(paths, values, strict=True))
+    columns = {name: pc.coalesce(*(_scalar(by_path[path]) for path in paths)) for name, paths in _MEMBERS.items()}
+    return columns | {path: by_path[path] for path in _OBJECTS}, valid
 
-    def position(self, rows: list[tuple[int, int, Message]]) -> dict[str, Any]:
-        return {
-            "source_record_id": [str(message["messageId"]) for _, _, message in rows],
-            "row_number": [number for _, number, _ in rows],
-        }
 
-    def times(self, rows: list[tuple[int, int, Message]]) -> pa.Array:
-        return self.at.take(pa.array([place for place, _, _ in rows], pa.int64()))
+def _scalar(values: pa.Array) -> pa.Array:
+    """Texts and numbers; objects and lists, which stand where none is expected, are null."""
+    text = as_text(values)
+    nested = pc.match_substring_regex(text, r"^(?:\{.*\}|\[.*\])$").fill_null(False)
+    return pc.if_else(nested, _NULL, text)
 
-    def contact_records(self, rows: list[tuple[int, int, Message]]) -> dict[str, Any]:
-        traits = [
-            _dict(message.get("traits")) | _dict(_dict(message.get("context")).get("traits")) for *_, message in rows
-        ]
-        columns: dict[str, Any] = {
-            name: [next((_text(each[key]) for key in keys if each.get(key)), None) for each in traits]
-            for name, keys in _TRAITS.items()
-        }
-        columns |= {
-            name: [_text(_dict(each.get("address")).get(key)) for each in traits] for name, key in _ADDRESS.items()
-        }
-        companies = [each.get("company") for each in traits]
-        columns["organisation"] = [
-            _text(_dict(company).get("name")) if isinstance(company, dict) else _text(company) for company in companies
-        ]
-        for place, (_, _, message) in enumerate(rows):
-            if message["type"] == "group":
-                columns["organisation"][place] = _text(traits[place].get("name"))
-                columns["full_name"][place] = None
-        columns |= {
-            "record_kind": ["user"] * len(rows),
-            "observed_at": self.times(rows),
-            "created_at": self.times(rows),
-        }
-        for (_, number, message), each in zip(rows, traits, strict=True):
-            self.identify(message, number, "user", each)
-        return columns
 
-    def interactions(self, rows: list[tuple[int, int, Message]]) -> dict[str, Any]:
-        contexts = [_dict(message.get("context")) for *_, message in rows]
-        pages = [_page(message, context) for (*_, message), context in zip(rows, contexts, strict=True)]
-        parts = [web.page(url) for url, _ in pages]
-        campaigns = [_dict(context.get("campaign")) for context in contexts]
-        agents = [_text(context.get("userAgent")) for context in contexts]
-        bots = [agent is not None and web.is_bot(agent) for agent in agents]
-        views = [message["type"] in {"page", "screen"} for *_, message in rows]
-        for _, number, message in rows:
-            self.identify(message, number, "interaction", _dict(_dict(message.get("context")).get("traits")))
-        columns: dict[str, Any] = {
-            "channel": ["web"] * len(rows),
-            "direction": ["inbound"] * len(rows),
-            "occurred_at": self.times(rows),
-            "utc_offset_minutes": [0] * len(rows),
-            "event_name": [_event_name(message) for *_, message in rows],
-            "company_side": [part.host for part in parts],
-            "interaction_class": ["bot" if bot else "person" for bot in bots],
-            "is_touch": [view and not bot for view, bot in zip(views, bots, strict=True)],
-            "session_id": [_session(message, context) for (*_, message), context in zip(rows, contexts, strict=True)],
-            "click_id_type": [part.click_id_type for part in parts],
-            "referrer_host": [
-                web.external(web.host(there), part.host) for (_, there), part in zip(pages, parts, strict=True)
-            ],
-            "page_path": [part.path for part in parts],
-            "user_agent": agents,
-        }
-        for column, key in zip(web.UTM, _UTM_NAMES, strict=True):
-            columns[column] = [
-                web.campaign_value(_text(campaign.get(key))) or getattr(part, column)
-                for campaign, part in zip(campaigns, parts, strict=True)
-            ]
-        return columns
-
-    def sales_orders(self, rows: list[tuple[int, int, Message]]) -> dict[str, Any]:
-        properties = [_dict(message.get("properties")) for *_, message in rows]
-        amounts = parse_amounts([_text(each.get("total", each.get("revenue"))) for each in properties])
-        for _, number, message in rows:
-            self.identify(message, number, "sales_order", {})
-        return {
-            "status": ["completed"] * len(rows),
-            "amount": amounts.value,
-            "currency": [_text(each.get("currency")) or self.source.currency for each in properties],
-            "ordered_at": self.times(rows),
-            "observed_at": self.times(rows),
-        }
-
-    def identify(self, message: Message, number: int, kind: str, traits: Message) -> None:
-        """Identifiers of one message: cookies, log-ins, and what the traits say of the person."""
-        previous = message.get("previousId") if message["type"] == "alias" else None
-        found: list[tuple[str, str, bool]] = []
-        if message.get("anonymousId"):
-            found.append(("cookie", f"ajs:{message['anonymousId']}", True))
-        found += [("user_id", str(user), True) for user in (message.get("userId"), previous) if user]
-        if message["type"] != "group":
-            email = normalise.email(_text(traits.get("email")))
-            phone = normalise.phone(_text(traits.get("phone")), self.source.phone_region)
-            for name, known in (("email", email), ("phone", phone)):
-                if known.value is not None:
-                    found.append((name, known.value, known.is_valid))
-        for identifier_type, identifier, valid in dict.fromkeys(found):
-            values = (str(message["messageId"]), number, kind, identifier_type, identifier, valid)
-            for column, value in zip(self.identifiers.values(), values, strict=True):
-                column.append(value)
+def _problems(columns: dict[str, pa.Array], valid: pa.Array) -> list[tuple[str, str | None, pa.Array]]:
+    """(reason, member, where) of messages that cannot be used; the first that holds is told."""
+    known = pc.is_in(columns["type"], pa.array([*_PEOPLE, *_EVENTS]))
+    nameless = pc.and_(pc.equal(columns["type"], "track"), columns["event"].is_null())
+    amount = pc.if_else(columns["status"].is_valid(), columns["amount"], _NULL)
+    return [
+        ("bad_json", None, pc.invert(valid)),
+        ("missing_id", "messageId", columns["id"].is_null()),
+        ("unknown_type", "type", pc.invert(known)),
+        ("missing_value", "event", nameless),
+        ("bad_value", "properties.total", pa.array(parse_amounts(amount.to_pylist()).unreadable)),
+        ("bad_timestamp", "timestamp", columns["at"].is_null()),
+    ]
 
 
 def _corrected(timestamp: pa.Array, original: pa.Array, sent: pa.Array, received: pa.Array) -> pa.Array:
-    """Segment's own `timestamp` where given, else receivedAt − (sentAt − originalTimestamp), else what there is."""
+    """receivedAt − (sentAt − originalTimestamp) where all are given, else what there is."""
     skew = pc.subtract(sent.cast(pa.int64()), original.cast(pa.int64()))
     computed = pc.subtract(received.cast(pa.int64()), skew).cast(pa.timestamp("us")).cast(TIMESTAMP)
-    return pc.coalesce(timestamp, computed, original, received, sent)
+    return pc.coalesce(computed, timestamp, original, received, sent)
 
 
-def _traits(message: Message) -> Message:
-    return _dict(message.get("traits")) | _dict(_dict(message.get("context")).get("traits"))
+def _order_status(columns: dict[str, pa.Array]) -> pa.Array:
+    """Status of the order that a track message tells of; null for all others."""
+    event = pc.if_else(pc.equal(columns["type"], "track"), pc.utf8_lower(columns["event"]), _NULL)
+    refunded = pc.if_else(pc.is_in(event, pa.array(_REFUNDED)), "refunded", _NULL)
+    return pc.if_else(pc.is_in(event, pa.array(_COMPLETED)), "completed", refunded)
 
 
-def _is_order(message: Message) -> bool:
-    return message["type"] == "track" and str(message.get("event", "")).lower() in _ORDERED
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Messages on their way to tables; `columns` holds what `extract` found, and their time and place."""
+
+    source: Source
+    system: str
+    own: OwnIdentities
+    columns: pa.Table
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return self.columns.column(name).combine_chunks()
+
+    def __len__(self) -> int:
+        return int(self.columns.num_rows)
+
+    def tables(self) -> dict[str, pa.Table]:
+        identifiers: list[pa.Table] = []
+        tables: dict[str, pa.Table] = {}
+        parts: tuple[tuple[str, str, pa.Array, Callable[[Rows], dict[str, pa.Array]]], ...] = (
+            ("contact_record", "user", pc.is_in(self["type"], pa.array(_PEOPLE)), _contact_records),
+            ("interaction", "interaction", pc.is_in(self["type"], pa.array(_EVENTS)), _interactions),
+            ("sales_order", "sales_order", self["status"].is_valid(), _sales_orders),
+        )
+        for entity, kind, where, columns in parts:
+            rows = Rows(self.source, self.system, self.own, self.columns.filter(where))
+            if len(rows):
+                position = {"source_record_id": rows["id"], "row_number": rows["row_number"]}
+                tables[entity] = table(entity, position | columns(rows))
+                identifiers += _identifiers(rows, kind)
+        if identifiers:
+            tables["identifier"] = pa.concat_tables(identifiers)
+        return tables
+
+    def bots(self) -> pa.Array:
+        """By the user agent; servers and apps send none."""
+        return pc.and_(web.bots(self["agent"]), self["agent"].is_valid())
 
 
-def _event_name(message: Message) -> str:
-    kind = message["type"]
-    return f"track:{message.get('event')}" if kind == "track" else f"{kind}_view"
-
-
-def _page(message: Message, context: Message) -> tuple[str | None, str | None]:
-    """(address, referrer) of the page a message speaks of."""
-    properties, page = _dict(message.get("properties")), _dict(context.get("page"))
-    return _text(properties.get("url") or page.get("url")), _text(properties.get("referrer") or page.get("referrer"))
-
-
-def _session(message: Message, context: Message) -> str | None:
-    """Segment's session id where there is one; else visitor and day: a visit a day is one touch."""
-    session = context.get("sessionId")
-    if session:
-        return str(session)
-    day = str(message.get("timestamp") or message.get("originalTimestamp") or "")[:10]
-    who = message.get("anonymousId") or message.get("userId")
-    return f"{who}:{day}" if who else None
-
-
-def _dict(value: Any) -> Message:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, dict | list):
-        return None
-    text = str(value).encode("utf-8", "replace").decode().strip()
-    return text or None
-
-
-def _page_csv(build: Builder) -> Batch:
-    """The warehouse's table of page views."""
-    ids = build.text("id", "message_id")
-    at = pc.coalesce(build.typed(TIMESTAMP, "timestamp"), build.typed(TIMESTAMP, "received_at"))
-    pages = web.each(build.text("url", "context_page_url"), web.page)
-    bot = pa.array(web.each(build.text("context_user_agent"), web.is_bot), pa.bool_())
-    hosts = pa.array(web.each(build.text("referrer", "context_page_referrer"), web.host), pa.string()).to_pylist()
-    columns = {
-        "channel": build.constant("web"),
-        "direction": build.constant("inbound"),
-        "occurred_at": at,
-        "utc_offset_minutes": offsets(at, build.source),
-        "event_name": build.constant("page_view"),
-        "company_side": pa.array([page.host for page in pages], pa.string()),
-        "interaction_class": pc.if_else(bot, "bot", "person"),
-        "is_touch": pc.invert(bot),
-        "click_id_type": pa.array([page.click_id_type for page in pages], pa.string()),
-        "referrer_host": pa.array(
-            [web.external(there, page.host) for there, page in zip(hosts, pages, strict=True)], pa.string()
-        ),
-        "page_path": pc.coalesce(build.text("path"), pa.array([page.path for page in pages], pa.string())),
-        "user_agent": build.text("context_user_agent"),
+def _contact_records(rows: Rows) -> dict[str, pa.Array]:
+    traits = merged(rows["context.traits"], rows["traits"])
+    columns = contact_columns(traits, pc.equal(rows["type"], "group").to_pylist(), rows.source)
+    group = pc.coalesce(rows["group"], columns.pop("company_id"))
+    return columns | {
+        "record_kind": pa.repeat("user", len(rows)),
+        "account_ref": _prefixed(f"{rows.system}:group", group),
+        "observed_at": rows["at"],
+        "created_at": pc.coalesce(columns["created_at"], rows["at"]),
     }
-    for column, key in zip(web.UTM, _UTM_NAMES, strict=True):
-        given = pa.array(web.each(build.text(f"context_campaign_{key}"), web.campaign_value), pa.string())
-        columns[column] = pc.coalesce(given, pa.array([getattr(page, column) for page in pages], pa.string()))
-    build.add("interaction", ids, columns)
-    build.identify("interaction", ids, "cookie", pc.binary_join_element_wise("ajs", build.text("anonymous_id"), ":"))
-    build.identify("interaction", ids, "user_id", build.text("user_id"))
-    return build.batch()
+
+
+def _interactions(rows: Rows) -> dict[str, pa.Array]:
+    page = web.pages(rows["url"])
+    bot = rows.bots()
+    tracked = pc.equal(rows["type"], "track")
+    seen = pc.binary_join_element_wise(rows["type"], "view", "_")
+    day = pc.strftime(rows["at"], format="%Y-%m-%d")
+    # A visit a day is one touch where the sender knows no sessions.
+    visit = pc.binary_join_element_wise(pc.coalesce(rows["anonymous"], rows["user"]), day, ":")
+    given = {name: web.each(rows[f"campaign_{name}"], web.campaign_value) for name in _CAMPAIGN}
+    return {
+        "channel": pa.repeat("web", len(rows)),
+        "direction": pa.repeat("inbound", len(rows)),
+        "occurred_at": rows["at"],
+        "utc_offset_minutes": rows["offset"],
+        "event_name": pc.if_else(tracked, _prefixed("track", rows["event"]), seen),
+        "company_side": page["host"],
+        "interaction_class": pc.if_else(bot, "bot", "person"),
+        "is_touch": pc.invert(pc.or_(tracked, bot)),
+        "session_id": pc.coalesce(rows["session"], visit),
+        **{utm: pc.coalesce(given[name], page[utm]) for utm, name in zip(web.UTM, _CAMPAIGN, strict=True)},
+        "click_id_type": page["click_id_type"],
+        "referrer_host": web.externals(web.each(rows["referrer"], web.host), page["host"], rows.own.domains),
+        "page_path": page["path"],
+        "user_agent": rows["agent"],
+    }
+
+
+def _sales_orders(rows: Rows) -> dict[str, pa.Array]:
+    amounts = parse_amounts(rows["amount"].to_pylist()).value
+    refund = pc.negate(pc.abs(amounts)).cast(amounts.type)
+    return {
+        "status": rows["status"],
+        "amount": pc.if_else(pc.equal(rows["status"], "refunded"), refund, amounts),
+        "currency": pc.coalesce(pc.utf8_upper(rows["currency"]), pa.scalar(rows.source.currency, pa.string())),
+        "ordered_at": rows["at"],
+        "observed_at": rows["at"],
+    }
+
+
+def _identifiers(rows: Rows, kind: str) -> list[pa.Table]:
+    """Cookies, log-ins and devices, and what the traits say of the person; of bots none is valid."""
+    person = pc.invert(rows.bots())
+    user = rows["user"]
+    previous = pc.if_else(pc.equal(rows["type"], "alias"), rows["previous"], _NULL)
+    device, advertising = rows["device"], rows["advertising"]
+    found = [
+        ("cookie", _prefixed("ajs", rows["anonymous"]), person),
+        ("cookie", _prefixed("ajs", previous), person),  # an alias names either an anonymous id or a user
+        ("user_id", previous, person),
+        ("user_id", user, person),
+        ("device", _prefixed("dev", device), person),
+        ("device", _prefixed("ad", pc.if_else(pc.equal(advertising, _NO_DEVICE), _NULL, advertising)), person),
+    ]
+    whole = pc.equal(rows["type"], "group")  # what its traits tell is the organisation's
+    address = pc.match_substring_regex(user, _ADDRESS).fill_null(False)
+    for written in (pc.if_else(whole, _NULL, rows["email"]), pc.if_else(address, user, _NULL)):
+        email = normalise.email_column(written)
+        found.append(("email", email.value, pc.and_(email.is_valid, person)))
+    phone = normalise.phone_column(pc.if_else(whole, _NULL, rows["phone"]), rows.source.phone_region)
+    found.append(("phone", phone.value, pc.and_(phone.is_valid, person)))
+    return [_identifier(rows, kind, *each) for each in found]
+
+
+def _identifier(rows: Rows, kind: str, name: str, value: pa.Array, valid: pa.Array) -> pa.Table:
+    there = value.is_valid()
+    values = value.filter(there)
+    return table(
+        "identifier",
+        {
+            "source_record_id": rows["id"].filter(there),
+            "row_number": rows["row_number"].filter(there),
+            "record_kind": pa.repeat(kind, len(values)),
+            "identifier_type": pa.repeat(name, len(values)),
+            "identifier_value": values,
+            "is_valid": valid.filter(there),
+        },
+    )
+
+
+def _prefixed(prefix: str, values: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(pa.scalar(prefix), values, ":")
