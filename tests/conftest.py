@@ -1,11 +1,17 @@
-"""Fixtures every suite shares."""
+"""Fixtures every suite shares: real sample files, and a private Postgres with a database per test."""
 
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from customer360 import postgres
+from customer360.ops import migrate
+from customer360.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLES = Path(os.environ.get("C360_SAMPLES") or PROJECT.parent / "shared" / "data")
@@ -19,3 +25,59 @@ def samples() -> Path:
             pytest.fail(f"real sample files are not at {SAMPLES}")
         pytest.skip(f"real sample files are not at {SAMPLES}; set C360_SAMPLES")
     return SAMPLES
+
+
+def make_settings(local: Path, serving_url: str | None = None, engine: str = "duckdb") -> Settings:
+    """Settings of a project that lives wholly below `local`."""
+    return Settings(
+        home=PROJECT,
+        local=local,
+        sources=local / "sources.yml",
+        landing=str(local / "landing"),
+        lake=str(local / "lake"),
+        serving_url=serving_url,
+        engine=engine,
+        engine_url=None,
+        threads=2,
+        memory_limit=None,
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A running private Postgres, dropped at the end."""
+    os.environ["C360_FSYNC"] = "off"
+    settings = make_settings(tmp_path_factory.mktemp("cluster"))
+    postgres.start(settings)
+    yield settings
+    postgres.drop(settings)
+
+
+@pytest.fixture
+def settings(cluster: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with a migrated database of their own; the environment says the same."""
+    url = postgres.database_url(cluster, f"t{uuid.uuid4().hex[:16]}")
+    made = make_settings(tmp_path, url)
+    for folder in ("landing", "lake"):
+        (tmp_path / folder).mkdir()
+    export(made, monkeypatch)
+    with postgres.connect(made, application_name="test") as connection:
+        migrate(connection)
+    return made
+
+
+def export(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `Settings.from_env()` give `settings`, here and in child processes."""
+    for name, value in {
+        "C360_HOME": settings.home,
+        "C360_LOCAL": settings.local,
+        "C360_SOURCES": settings.sources,
+        "C360_LANDING": settings.landing,
+        "C360_LAKE": settings.lake,
+        "C360_SERVING_URL": settings.serving_url,
+        "C360_ENGINE": settings.engine,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+
+
+__all__ = ["PROJECT", "export", "make_settings"]
