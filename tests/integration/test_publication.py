@@ -240,7 +240,7 @@ def test_killed_at_any_moment_then_retried_equals_a_clean_run(settings: Settings
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
-        time.sleep(random.uniform(0.01, 0.9))  # noqa: S311
+        time.sleep(random.uniform(0.01, 0.9))
         process.send_signal(signal.SIGKILL)
         rest, _ = process.communicate()
         killed += "done" not in rest

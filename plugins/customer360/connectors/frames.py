@@ -7,6 +7,7 @@ paths (`a.b.0.c`). Records that the format itself breaks are refused here.
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -130,7 +132,7 @@ def _header(file: InputFile, codec: str, delimiter: str, header_row: int) -> lis
 
 
 def _is_flawless(file: InputFile, codec: str, delimiter: str, header_row: int) -> bool:
-    """Every record is as wide as the header and no quote is left open (Arrow raises otherwise)."""
+    """Every record is one line as wide as the header, and no quote is left open (Arrow raises otherwise)."""
     header = _header(file, codec, delimiter, header_row)
     if len(set(header)) != len(header):
         return False
@@ -139,6 +141,8 @@ def _is_flawless(file: InputFile, codec: str, delimiter: str, header_row: int) -
         for column in batch.columns:
             if column.nbytes > 1 << 20 and len(column):
                 longest = max(longest, column.nbytes // len(column))
+            if pc.any(pc.match_substring(column, "\n")).as_py():
+                return False
     return longest < 1 << 16
 
 
@@ -149,8 +153,9 @@ def _arrow_csv(file: InputFile, columns: Sequence[str], codec: str, delimiter: s
     for batch in _reader(file, codec, delimiter, header_row, header):
         if batch.num_rows:
             named = {name.strip(): batch.column(place) for place, name in enumerate(header)}
-            yield Frame(named, range(done + 1, done + batch.num_rows + 1))
+            first = done + 1
             done += batch.num_rows
+            yield Frame(named, range(first, done + 1), range(header_row + first, header_row + done + 1))
 
 
 # Parquet ----------------------------------------------------------------------------------------------
@@ -246,7 +251,7 @@ def _xlsx(file: InputFile, columns: Sequence[str], sheet: str | None, header_row
     with file.open() as stream:
         try:
             book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
             raise UnreadableFile("bad_xlsx", type(error).__name__) from None
     if sheet is not None and sheet not in book.sheetnames:
         raise UnreadableFile("missing_sheet", sheet)
