@@ -51,7 +51,7 @@ _AMOUNTS = tuple(
 
 class _Company:
     def __init__(self, root: Path, seed: int, people: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311  (repeatable, not secret)
+        self.random = random.Random(seed)
         self.lake = LakeWriter(root)
         self.people = people
         for number, loaded in enumerate(("2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02")):

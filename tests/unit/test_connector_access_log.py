@@ -140,6 +140,7 @@ def test_forms_of_lines(line: str, path: str | None, kind: str) -> None:
         ),
         (f'Shop.Example.com 203.0.113.7 - bob [{STAMP}] "GET /a HTTP/1.1" 200 5 "-" "{BROWSER}"\n', "shop.example.com"),
         (f'client.example.org - - [{STAMP}] "GET /a HTTP/1.1" 200 5\n', None),
+        (f'client.example.org - jane doe [{STAMP}] "GET /a HTTP/1.1" 200 5\n', None),  # a name with a blank
         (hit("GET http://www.example.com/a HTTP/1.1"), "www.example.com"),
     ],
 )
@@ -158,8 +159,9 @@ def test_bad_lines_are_refused_with_their_place() -> None:
     assert refused.raw == b"not a hit"
 
 
-def test_a_cut_last_line_is_refused() -> None:
-    assert reasons(read("access_log", hit() + hit()[:60])) == [(2, "truncated_line")]
+@pytest.mark.parametrize("length", [20, 60, 150])
+def test_a_cut_last_line_is_refused(length: int) -> None:
+    assert reasons(read("access_log", hit() + hit()[:length])) == [(2, "truncated_line")]
 
 
 def test_one_odd_byte_does_not_change_the_other_lines() -> None:

@@ -273,7 +273,7 @@ SEPARATOR = "From ann@example.com Thu Aug 22 12:36:23 2002\n"
 
 def test_an_mbox_is_cut_at_its_separators_only() -> None:
     body = (
-        "From here on it is text\n\nFrom now on, too: at 12:30 on 5 May 2002.\n\n"
+        "From here on it is text\n\nFrom the desk of Ann\nPhone: 1\n\nFrom now on, too: at 12:30 on 5 May 2002.\n\n"
         ">From quoted Thu Aug 22 12:36:23 2002\n\n"
         "From ann@example.com Thu Aug 22 12:36:23 2002\nbut no header follows\n\n"
     )

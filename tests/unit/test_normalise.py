@@ -73,7 +73,7 @@ def test_numbers_that_never_link(raw: str | None, region: str | None, value: str
 
 def _numbers(count: int) -> list[tuple[str, str | None]]:
     """Example numbers of all regions, mutated and written in many ways. Seeded."""
-    rng = random.Random(7)  # noqa: S311 - test data, not secrets
+    rng = random.Random(7)
     regions = sorted(phonenumbers.SUPPORTED_REGIONS)
     kinds = [phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE]
     forms = [

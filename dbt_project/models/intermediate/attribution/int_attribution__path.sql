@@ -12,4 +12,7 @@ select
     cast(count(*) over (partition by c.conversion_set, c.conversion_key) as bigint) as touch_count
 from {{ ref('int_attribution__conversion') }} as c
 inner join {{ ref('int_attribution__touch') }} as t
-    on c.customer_id = t.customer_id and t.touched_at <= c.converted_at and t.touched_at >= c.credit_from
+    on
+        c.customer_id = t.customer_id
+        and c.converted_at >= t.touched_at
+        and c.credit_from <= t.touched_at

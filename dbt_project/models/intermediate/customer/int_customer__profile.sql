@@ -23,7 +23,7 @@ stated as (
             acquisition_source,
             row_number() over (
                 partition by customer_id
-                order by first_asserted_at asc nulls last, record_key
+                order by first_asserted_at, record_key
             ) as age_rank
         from {{ ref('int_customer__record') }}
         where acquisition_source is not null

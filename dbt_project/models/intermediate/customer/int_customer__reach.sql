@@ -18,7 +18,7 @@ ranked as (
         *,
         row_number() over (
             partition by customer_id, identifier_type
-            order by last_seen_at desc nulls last, identifier_key
+            order by last_seen_at desc nulls last, identifier_key asc
         ) as recency_rank
     from used
 )

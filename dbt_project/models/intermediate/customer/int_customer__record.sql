@@ -1,10 +1,30 @@
 -- Contact records with their customer, the newest assertion of each customer first.
 select
     r.customer_id,
-    c.*,
+    c.record_key,
+    c.source,
+    c.record_kind,
+    c.given_name,
+    c.family_name,
+    c.full_name,
+    c.organisation,
+    c.job_title,
+    c.address_line,
+    c.city,
+    c.postal_code,
+    c.region,
+    c.country,
+    c.account_ref,
+    c.owner,
+    c.stated_stage,
+    c.acquisition_source,
+    c.consent,
+    c.is_deleted,
+    c.created_at,
+    c.first_asserted_at,
     row_number() over (
         partition by r.customer_id
-        order by c.is_deleted, c.last_asserted_at desc nulls last, c.record_key
+        order by c.is_deleted asc, c.last_asserted_at desc, c.record_key asc
     ) as recency_rank
 from {{ ref('contact_record') }} as c
 inner join {{ source('identity', 'customer_record') }} as r on c.record_key = r.record_key

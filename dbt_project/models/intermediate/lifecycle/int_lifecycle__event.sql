@@ -1,8 +1,14 @@
 -- Everything that may move a customer to another stage, with the record that caused it. `cause_rank` orders
 -- what happened in the same instant.
 with events as (
-    select customer_id, 'unidentified' as stage, first_seen_at as occurred_at, 'first_contact' as cause,
-        1 as cause_rank, record_key as cause_key, false as is_out_of_order
+    select
+        customer_id,
+        'unidentified' as stage,
+        first_seen_at as occurred_at,
+        'first_contact' as cause,
+        1 as cause_rank,
+        record_key as cause_key,
+        false as is_out_of_order
     from {{ ref('int_lifecycle__first_contact') }}
     union all
     select customer_id, 'prospect', judged_at, 'identified', 2, record_key, false
@@ -15,12 +21,24 @@ with events as (
     from {{ ref('int_lifecycle__opportunity') }}
     where lost_at is not null
     union all
-    select o.customer_id, 'order_customer', o.ordered_at, 'order_placed', 5, o.order_id,
+    select
+        o.customer_id,
+        'order_customer',
+        o.ordered_at,
+        'order_placed',
+        5,
+        o.order_id,
         coalesce(o.ordered_at < f.first_contacted_at, false)
     from {{ ref('int_sales__order') }} as o
     inner join {{ ref('int_lifecycle__first_contact') }} as f on o.customer_id = f.customer_id
     union all
-    select customer_id, 'user', greatest(ordered_at, delivered_at), 'order_delivered', 6, order_id,
+    select
+        customer_id,
+        'user',
+        greatest(ordered_at, delivered_at),
+        'order_delivered',
+        6,
+        order_id,
         delivered_at < ordered_at
     from {{ ref('int_sales__order') }}
     where customer_id is not null and delivered_at is not null

@@ -1,14 +1,18 @@
--- The customer who stands for an account when a deal names only the account: its oldest contact.
-with contacts as (
+-- The customer who stands for an account when a deal names only the account: its oldest contact, else the
+-- account itself.
+with ranked as (
     select
         account_ref,
         customer_id,
-        row_number() over (
-            partition by account_ref
-            order by first_asserted_at asc nulls last, record_key
-        ) as age_rank
+        row_number() over (partition by account_ref order by first_asserted_at, record_key) as age_rank
     from {{ ref('int_customer__record') }}
     where account_ref is not null and record_kind in ('contact', 'lead') and not is_deleted
+),
+
+contacts as (
+    select account_ref, customer_id
+    from ranked
+    where age_rank = 1
 ),
 
 accounts as (
@@ -23,5 +27,4 @@ select
     coalesce(c.account_ref, a.account_ref) as account_ref,
     coalesce(c.customer_id, a.customer_id) as customer_id
 from accounts as a
-full outer join (select account_ref, customer_id from contacts where age_rank = 1) as c
-    on a.account_ref = c.account_ref
+full outer join contacts as c on a.account_ref = c.account_ref
