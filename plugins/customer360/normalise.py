@@ -9,7 +9,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -171,12 +172,12 @@ def emails(raw: Iterable[str | None]) -> list[Normalised]:
 
 def phone_column(raw: pa.Array | pa.ChunkedArray, region: str | None) -> NormalisedColumn:
     """`phone` over an Arrow string column, once per distinct value; nulls are 'withheld'."""
-    return _column(raw, lambda value: phone(value, region))
+    return _column(raw, lambda values: map(phone, values, repeat(region)))
 
 
 def email_column(raw: pa.Array | pa.ChunkedArray) -> NormalisedColumn:
     """`email` over an Arrow string column, once per distinct value; nulls are 'withheld'."""
-    return _column(raw, email)
+    return _column(raw, lambda values: map(email, values))
 
 
 def _distinct(raw: Iterable[str | None], function: Callable[[str | None], Normalised]) -> list[Normalised]:
@@ -185,10 +186,12 @@ def _distinct(raw: Iterable[str | None], function: Callable[[str | None], Normal
     return [known[value] for value in values]
 
 
-def _column(raw: pa.Array | pa.ChunkedArray, function: Callable[[str | None], Normalised]) -> NormalisedColumn:
+def _column(
+    raw: pa.Array | pa.ChunkedArray, function: Callable[[list[str | None]], Iterable[Normalised]]
+) -> NormalisedColumn:
     whole = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
     encoded = pc.dictionary_encode(whole, null_encoding="encode")
-    found = [function(value) for value in encoded.dictionary.to_pylist()]
+    found: list[tuple[Any, ...]] = list(zip(*function(encoded.dictionary.to_pylist()), strict=True)) or [(), (), ()]
     types = (pa.string(), pa.bool_(), pa.string())
-    fields = (pa.array([row[i] for row in found], kind) for i, kind in enumerate(types))
+    fields = (pa.array(values, kind) for values, kind in zip(found, types, strict=True))
     return NormalisedColumn(*(pc.take(values, encoded.indices) for values in fields))

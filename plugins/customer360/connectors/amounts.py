@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from customer360.connectors.text import NULL_WORDS
 from customer360.contracts import MONEY
@@ -66,20 +67,32 @@ def _plain(text: str, decimal_comma: bool) -> str:
     return group.replace(sign, ".") if sign else group
 
 
-def parse_amounts(values: Sequence[str | None], *, decimal_comma: bool = False) -> Amounts:
+def parse_amounts(values: Sequence[str | None] | pa.Array, *, decimal_comma: bool = False) -> Amounts:
     """`read_amount` over a column, once per distinct text, rounded to six decimals."""
-    known: dict[str | None, Decimal | None] = {}
-    failed: set[str | None] = set()
-    for text in set(values):
-        known[text] = None
-        if text is None or text.strip().lower() in NULL_WORDS or text.strip() in _DASHES:
-            continue
-        try:
-            known[text] = _fit(read_amount(text, decimal_comma=decimal_comma))
-        except ValueError:
-            failed.add(text)
-    column = pa.array([known[text] for text in values], MONEY)
-    return Amounts(column, np.fromiter((text in failed for text in values), np.bool_, len(values)))
+    column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
+    encoded = (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).dictionary_encode()
+    found: list[Decimal | None] = []
+    failed: list[bool] = []
+    for text in encoded.dictionary.to_pylist():
+        value, fails = None, False
+        if text.strip().lower() not in NULL_WORDS and text.strip() not in _DASHES:
+            try:
+                value = _fit(read_amount(text, decimal_comma=decimal_comma))
+            except ValueError:
+                fails = True
+        found.append(value)
+        failed.append(fails)
+    unreadable = pa.array(failed, pa.bool_()).take(encoded.indices).fill_null(False)
+    return Amounts(
+        pa.array(found, MONEY).take(encoded.indices), np.asarray(unreadable.to_numpy(zero_copy_only=False), np.bool_)
+    )
+
+
+def uses_decimal_comma(values: pa.Array) -> bool:
+    """Whether a column of money is written with a decimal comma: ',5' or ',50' at ends, and no '.50'."""
+    comma = pc.match_substring_regex(values, r",\d{1,2}\D*$")
+    point = pc.match_substring_regex(values, r"\.\d{1,2}\D*$")
+    return bool(pc.any(comma, min_count=0).as_py() and not pc.any(point, min_count=0).as_py())
 
 
 def _fit(value: Decimal) -> Decimal:

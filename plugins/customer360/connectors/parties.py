@@ -25,11 +25,11 @@ def mask_of(array: pa.Array | pa.ChunkedArray) -> Mask:
 
 
 def own_phones(values: pa.Array, own: OwnIdentities) -> Mask:
-    """Where a normalised number is the company's own; asked once per distinct value."""
-    encoded = pc.dictionary_encode(values, null_encoding="encode")
-    distinct = encoded.dictionary.to_pylist()
-    owned = np.array([value is not None and own.owns_phone(value) for value in distinct] or [False])
-    return owned[encoded.indices.to_numpy(zero_copy_only=False)] if len(values) else np.zeros(0, np.bool_)
+    """Where a normalised number is the company's own: `OwnIdentities.owns_phone` over a column."""
+    owned = mask_of(pc.is_in(values, pa.array(sorted(own.phones), pa.string())))
+    for prefix in own.phone_prefixes:
+        owned |= mask_of(pc.starts_with(values, prefix))
+    return owned
 
 
 def choose(first: Mask, one: NormalisedColumn, other: NormalisedColumn) -> NormalisedColumn:

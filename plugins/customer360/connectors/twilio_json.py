@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any, Final
 
 import msgspec
@@ -55,6 +56,9 @@ class Line(Resource, gc=False):
     messages: list[Resource] | None = None
 
 
+# Records, and the bytes of the one at an index.
+Found = tuple[list[Resource], Callable[[int], bytes]]
+
 COLUMNS: Final = (
     "id", "sent", "direction", "from", "to", "status", "duration", "price", "price_unit",
     "caller_name", "answered_by", "parent", "body",
@@ -66,8 +70,8 @@ class Page:
     """A stretch of records: `columns` (see COLUMNS) of text, their places, and those refused."""
 
     columns: pa.Table
-    row_number: list[int]
-    line: list[int | None]
+    row_number: Sequence[int]
+    line: Sequence[int | None]
     raw: Callable[[int], bytes]  # the record at an index of `columns`, as delivered
     rejected: list[Rejected] = field(default_factory=list)
 
@@ -77,25 +81,53 @@ def looks_like_json(start: bytes) -> bool:
     return start.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
 
 
-def read_pages(file: InputFile) -> Iterator[Page]:
-    """Pages of `file` in order. Raises UnreadableFile if it holds no call or message at all."""
+class Again:
+    """Stretches of a file read a second time, for records refused later. Forward without starting over."""
+
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+        self._stream: IO[bytes] | None = None
+        self._at = 0
+        self._known: tuple[int, list[bytes]] = (-1, [])
+
+    def __enter__(self) -> Again:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def lines(self, start: int, size: int) -> list[bytes]:
+        """Lines of the `size` bytes from byte `start`, without their ends."""
+        if self._known[0] != start:
+            if self._stream is None or self._at > start:
+                self.__exit__()
+                self._stream, self._at = self._file.open(), 0
+            while self._at < start:
+                self._at += len(self._stream.read(min(_BLOCK, start - self._at)))
+            self._known = (start, [line.rstrip(b"\r") for line in self._stream.read(size).split(b"\n")])
+            self._at += size
+        return self._known[1]
+
+
+def read_pages(file: InputFile, again: Again) -> Iterator[Page]:
+    """Pages of `file` in order; their `raw` works while `again` is open.
+
+    Raises UnreadableFile if the file holds no call or message at all.
+    """
     with file.open() as stream:
-        block = _next_block(stream, b"").removeprefix(_BOM)
-        if _is_lines(block):
-            yield from _read_lines(file.path, stream, block)
+        block = _next_block(stream)
+        if _is_lines(block.removeprefix(_BOM)):
+            yield from _read_lines(file.path, stream, block, again)
             return
         data = block + stream.read()
-    yield _read_document(file.path, data)
+    yield _read_document(file.path, data.removeprefix(_BOM))
 
 
-def _next_block(stream: IO[bytes], rest: bytes) -> bytes:
-    """The next whole lines after `rest`; at the end of the file, what is left."""
-    pieces = [rest]
-    while piece := stream.read(_BLOCK):
-        pieces.append(piece)
-        if b"\n" in piece:
-            break
-    return b"".join(pieces)
+def _next_block(stream: IO[bytes]) -> bytes:
+    """The next whole lines, about a block of them."""
+    block = stream.read(_BLOCK)
+    return block if block.endswith(b"\n") or not block else block + stream.readline()
 
 
 def _is_lines(block: bytes) -> bool:
@@ -120,62 +152,63 @@ def _decoded(line: bytes) -> Line | None:
 # Lines --------------------------------------------------------------------------------------------
 
 
-def _read_lines(path: str, stream: IO[bytes], block: bytes) -> Iterator[Page]:
-    row, line, rest = 0, 0, block
-    while rest:
-        cut = rest.rfind(b"\n") + 1
-        whole, rest = (rest[:cut], rest[cut:]) if cut else (rest, b"")
-        page = _fast_page(whole, row, line) or _careful_page(path, whole, row, line)
+def _read_lines(path: str, stream: IO[bytes], block: bytes, again: Again) -> Iterator[Page]:
+    row = line = start = 0
+    while block:
+        lines = block.removeprefix(_BOM) if start == 0 else block
+        ends = lines.count(b"\n")
+        raw = partial(again.lines, start + len(block) - len(lines), len(lines))
+        page = _fast_page(lines, row, line, ends, raw) or _careful_page(path, lines, row, line)
         yield page
         row += len(page.row_number) + len(page.rejected)
-        line += whole.count(b"\n")
-        rest = _next_block(stream, rest)
+        line += ends
+        start += len(block)
+        block = _next_block(stream)
 
 
-def _fast_page(block: bytes, row: int, line: int) -> Page | None:
-    """All lines at once; None if one of them is not a record."""
-    if b"\n\n" in block or b"\r\n\r\n" in block:
-        return None
+def _fast_page(block: bytes, row: int, line: int, ends: int, lines: Callable[[], list[bytes]]) -> Page | None:
+    """All lines at once; None if one of them is not a record. `ends`: line ends in the block."""
     try:
         records = _LINE_DECODER.decode_lines(block)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if not all(record.sid or record.id for record in records):
-        return None
     count = len(records)
-    return Page(
-        columns=_columns(records),
-        row_number=list(range(row + 1, row + count + 1)),
-        line=list(range(line + 1, line + count + 1)),
-        raw=lambda index: block.split(b"\n")[index].rstrip(b"\r"),
-    )
+    if count != ends + (not block.endswith(b"\n")) or not all(record.sid or record.id for record in records):
+        return None
+    numbers, places = range(row + 1, row + count + 1), range(line + 1, line + count + 1)
+    return Page(_columns(records), numbers, places, lambda index: lines()[index])
 
 
 def _careful_page(path: str, block: bytes, row: int, line: int) -> Page:
     """Line by line: pages opened, bad lines refused, blank ones passed over."""
     records: list[Resource] = []
-    raws: list[Callable[[], bytes]] = []
+    raws: list[tuple[Callable[[int], bytes], int]] = []
     numbers: list[int] = []
     lines: list[int | None] = []
     rejected: list[Rejected] = []
+    cut_line = None if block.endswith(b"\n") else line + block.count(b"\n") + 1
     for place, text in enumerate(block.split(b"\n"), line + 1):
         if not text.strip():
             continue
         try:
-            found = _elements(text)
+            found, raw = _elements(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             row += 1
-            cut = not block.endswith(b"\n") and place == line + block.count(b"\n") + 1
-            reason = "truncated" if cut and not isinstance(error, msgspec.ValidationError) else "bad_json"
+            cut = place == cut_line and not isinstance(error, msgspec.ValidationError)
+            reason = "truncated" if cut else "bad_json"
             rejected.append(Rejected(path, row, reason, place, _where(error), text))
             continue
-        for record, raw in found:
-            row += 1
-            records.append(record)
-            raws.append(raw)
-            numbers.append(row)
-            lines.append(place)
-    return Page(_columns(records), numbers, lines, lambda index: raws[index](), rejected)
+        records += found
+        raws += [(raw, index) for index in range(len(found))]
+        numbers += range(row + 1, row + len(found) + 1)
+        lines += [place] * len(found)
+        row += len(found)
+
+    def raw_of(at: int) -> bytes:
+        raw, index = raws[at]
+        return raw(index)
+
+    return Page(_columns(records), numbers, lines, raw_of, rejected)
 
 
 def _where(error: Exception) -> str | None:
@@ -184,26 +217,25 @@ def _where(error: Exception) -> str | None:
     return match[1] if match else None
 
 
-def _elements(document: bytes) -> list[tuple[Resource, Callable[[], bytes]]]:
-    """Records of one document, a page opened, each with a way to its bytes. Raises DecodeError."""
+def _elements(document: bytes) -> Found:
+    """Records of one document, a page opened. Raises DecodeError if it is not JSON of that shape."""
     line = _LINE_DECODER.decode(document)
     if line.sid or line.id:
-        return [(line, lambda: document)]
-    records = (line.calls or []) + (line.messages or [])
-    if records:
-
-        def element(index: int) -> bytes:
-            page = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
-            lists = [page[key] for key in _KEYS if key in page and bytes(page[key]) != b"null"]
-            return [bytes(raw) for each in lists for raw in msgspec.json.decode(each, type=list[msgspec.Raw])][index]
-
-        return [(record, lambda index=index: element(index)) for index, record in enumerate(records)]  # type: ignore[misc]  # mypy cannot type a default of a lambda
+        return [line], lambda _: document
+    if line.calls or line.messages:
+        return (line.calls or []) + (line.messages or []), lambda index: _raw_elements(document)[index]
     nested = _nested(msgspec.json.decode(document))
     if nested:
-        return [(_RESOURCE_DECODER.decode(raw), lambda raw=raw: raw) for raw in nested]  # type: ignore[misc]  # as above
-    if line.calls is not None or line.messages is not None:
-        return []  # an empty page
-    return [(line, lambda: document)]
+        return [_RESOURCE_DECODER.decode(raw) for raw in nested], nested.__getitem__
+    empty_page = line.calls is not None or line.messages is not None
+    return ([], lambda _: b"") if empty_page else ([line], lambda _: document)
+
+
+def _raw_elements(page: bytes) -> list[bytes]:
+    """The records of a page as they stand in it, in the order of `_elements`."""
+    members = msgspec.json.decode(page, type=dict[str, msgspec.Raw])
+    lists = (msgspec.json.decode(members.get(key, b"null"), type=list[msgspec.Raw] | None) for key in _KEYS)
+    return [bytes(raw) for each in lists for raw in each or []]
 
 
 def _nested(value: Any) -> list[bytes]:
@@ -225,30 +257,21 @@ def _nested(value: Any) -> list[bytes]:
 
 
 def _read_document(path: str, data: bytes) -> Page:
-    if data.lstrip()[:1] == b"[":
-        found = _array(data)
-    else:
-        try:
-            found = _elements(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            found = None
-    if found is None:
+    try:
+        records, raw = _array(data) if data.lstrip()[:1] == b"[" else _elements(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _cut_document(path, data)
-    records = [record for record, _ in found]
     if records and not any(record.sid or record.id for record in records):
         raise UnreadableFile("unknown_format", "JSON without calls or messages")
     numbers = list(range(1, len(records) + 1))
-    return Page(_columns(records), numbers, [None] * len(records), lambda index: found[index][1]())
+    return Page(_columns(records), numbers, [None] * len(records), raw)
 
 
-def _array(data: bytes) -> list[tuple[Resource, Callable[[], bytes]]] | None:
-    """Elements of an array of records or of pages; None if it cannot be read as one."""
-    try:
-        return [
-            element for raw in msgspec.json.decode(data, type=list[msgspec.Raw]) for element in _elements(bytes(raw))
-        ]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+def _array(data: bytes) -> Found:
+    """Elements of an array of records or of pages. Raises DecodeError."""
+    found = [_elements(bytes(raw)) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
+    places = [(raw, index) for records, raw in found for index in range(len(records))]
+    return [record for records, _ in found for record in records], lambda at: places[at][0](places[at][1])
 
 
 def _cut_document(path: str, data: bytes) -> Page:
@@ -257,10 +280,11 @@ def _cut_document(path: str, data: bytes) -> Page:
     records: list[Resource] = []
     raws: list[bytes] = []
     lines: list[int | None] = []
-    rejected: list[Rejected] = []
+    line, counted = 1, 0
     decoder = json.JSONDecoder()
-    position, end = _first_element(text), 0
+    position = _first_element(text)
     while position is not None:
+        line, counted = line + text.count("\n", counted, position), position
         try:
             _, end = decoder.raw_decode(text, position)
             raw = text[position:end].encode()
@@ -268,15 +292,16 @@ def _cut_document(path: str, data: bytes) -> Page:
         except (ValueError, RecursionError):
             break
         raws.append(raw)
-        lines.append(text.count("\n", 0, position) + 1)
+        lines.append(line)
         position = _next_element(text, end)
     if not records:
         raise UnreadableFile("truncated", "no whole record before the break")
+    rejected = []
     if position is not None:
         left = text[position:].encode()
-        line = text.count("\n", 0, position) + 1
-        rejected.append(Rejected(path, len(records) + 1, "truncated", line, f"character {position}", left))
-    return Page(_columns(records), list(range(1, len(records) + 1)), lines, lambda index: raws[index], rejected)
+        rejected = [Rejected(path, len(records) + 1, "truncated", line, f"from character {position}", left)]
+    numbers = list(range(1, len(records) + 1))
+    return Page(_columns(records), numbers, lines, raws.__getitem__, rejected)
 
 
 def _first_element(text: str) -> int | None:
