@@ -12,7 +12,7 @@ from customer360 import nightly
 from customer360 import orchestration as night
 
 CONFIG = night.configuration()
-Night = dict[str, Any]
+Night = nightly.Night
 
 
 @dag(
@@ -31,11 +31,9 @@ def customer_360() -> None:
     def begin(**context: Any) -> Night:
         return nightly.begin(night.as_of(context, CONFIG.timezone), trigger=context["run_id"])
 
-    stage = task(nightly.stage)
-    identify = task(nightly.identify)
-    transform = task(nightly.transform)
-    propose = task(nightly.propose)
-    audit = task(nightly.audit)
+    stage, identify, transform, propose, audit = map(
+        task, (nightly.stage, nightly.identify, nightly.transform, nightly.propose, nightly.audit)
+    )
 
     @task.branch
     def decide(judged: Night) -> str:
@@ -57,8 +55,7 @@ def customer_360() -> None:
         return nightly.publish(judged)
 
     judged = audit(propose(transform(identify(stage(begin())))))
-    decided = decide(judged)
-    published = publish(judged)
+    decided, published = decide(judged), publish(judged)
     decided >> approve >> published
     decided >> published
 

@@ -16,6 +16,7 @@ import yaml
 
 from customer360 import airflow_local, health
 from customer360.airflow_local import write_compose_secrets
+from customer360.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = (PROJECT / "docker-compose.yml").read_text("utf-8")
@@ -82,10 +83,8 @@ def test_the_commands_exist() -> None:
         assert done.returncode == 0, done.stderr[-500:]
 
 
-def test_the_environment_is_the_one_the_project_runs_airflow_with(tmp_path: Path) -> None:
-    from conftest import make_settings
-
-    ours = airflow_local.environment(make_settings(tmp_path), "postgresql://x")
+def test_the_environment_is_the_one_the_project_runs_airflow_with(settings: Settings) -> None:
+    ours = airflow_local.environment(settings, "postgresql://x")
     theirs = SERVICES["scheduler"]["environment"]
     differing = {
         "AIRFLOW_HOME",
