@@ -86,21 +86,21 @@ from event where channel = '{channel}'
 """
 # A bot's visits carry no identity; a log-in is sent with two visits in five of those who have one.
 _INTERACTION_IDENTIFIERS: Final = """
-select 'e' || i as source_record_id, row_number, 'interaction' as record_kind, u.type as identifier_type,
+select source_record_id, row_number, 'interaction' as record_kind, u.type as identifier_type,
     u.value as identifier_value, true as is_valid
-from event, lateral (select unnest(list_filter([
+from (select 'e' || i as source_record_id, row_number, unnest(list_filter([
     case when channel = 'web' then {{'type': 'cookie', 'value': cookie_of(c)}} end,
     case when channel = 'web' and k < 0.4 and c % 10 < 6 then {{'type': 'user_id', 'value': 'u' || c}} end,
     case when channel = 'email' then {{'type': 'email', 'value': case when k between 0.6 and 0.62
         then 'info@firm' || (c % 500) || '.example.com' else mail_of(c) end}} end,
     case when channel = 'in_person' then {{'type': 'email', 'value': mail_of(c)}} end,
     case when channel = 'phone' then {{'type': 'phone', 'value': case when k < 0.3 then line_of(c) else mobile_of(c) end}} end,
-    case when channel = 'sms' then {{'type': 'phone', 'value': mobile_of(c)}} end], lambda x: x is not null)) as u)
-where channel = '{channel}' and not (channel = 'web' and k > 0.9)
+    case when channel = 'sms' then {{'type': 'phone', 'value': mobile_of(c)}} end], lambda x: x is not null)) as u
+from event where channel = '{channel}' and not (channel = 'web' and k > 0.9))
 """
 # Three customers in five are in the CRM, one in ten of them with the household's line.
 _CONTACTS: Final = """
-select c::varchar as source_record_id, row_number() over (order by c) as row_number, 'contact' as record_kind,
+select c::varchar as source_record_id, c // 10 * 6 + c % 10 + 1 as row_number, 'contact' as record_kind,
     'Given' || draw(c, 'given', 400) as given_name, 'Family' || draw(c // 2, 'family', 5000) as family_name,
     'City' || draw(c, 'city', 50) as city, ['website', 'media', 'event', 'referral'][1 + draw(c, 'source', 4)]
     as acquisition_source, to_timestamp({start} + ({span} * chance(c, 'made'))::bigint) as created_at,
@@ -108,17 +108,17 @@ select c::varchar as source_record_id, row_number() over (order by c) as row_num
 from range({customers}) t(c) where c % 10 < 6
 """
 _CONTACT_IDENTIFIERS: Final = """
-select c::varchar as source_record_id, row_number() over (order by c) as row_number, 'contact' as record_kind,
-    u.type as identifier_type, u.value as identifier_value, true as is_valid
-from range({customers}) t(c), lateral (select unnest(list_filter([
+select source_record_id, row_number, 'contact' as record_kind, u.type as identifier_type,
+    u.value as identifier_value, true as is_valid
+from (select c::varchar as source_record_id, c // 10 * 6 + c % 10 + 1 as row_number, unnest(list_filter([
     {{'type': 'account_ref', 'value': 'hubspot:contact:' || c}}, {{'type': 'email', 'value': mail_of(c)}},
     {{'type': 'user_id', 'value': 'u' || c}}, {{'type': 'phone', 'value': mobile_of(c)}},
-    case when c % 10 = 5 then {{'type': 'phone', 'value': line_of(c)}} end], lambda x: x is not null)) as u)
-where c % 10 < 6
+    case when c % 10 = 5 then {{'type': 'phone', 'value': line_of(c)}} end], lambda x: x is not null)) as u
+from range({customers}) t(c) where c % 10 < 6)
 """
 _DEALS: Final = """
 create or replace temp table deal as
-select c, row_number() over (order by c) as row_number, {start} + ({span} * 0.9 * chance(c, 'deal'))::bigint as opened,
+select c, c // 5 + 1 as row_number, {start} + ({span} * 0.9 * chance(c, 'deal'))::bigint as opened,
     (50 + draw(c, 'amount', 500000) / 100)::decimal(18, 6) as amount, chance(c, 'won') as outcome
 from range(0, {customers}, 5) t(c)
 """
@@ -138,20 +138,20 @@ select 'd' || c || '|' || n as source_record_id, (row_number - 1) * 3 + n as row
 from deal, range(1, 4) t(n) where n < 3 or outcome < 0.8
 """
 _ORDERS: Final = """
-select 'o' || c as source_record_id, row_number() over (order by c) as row_number, 'hubspot:contact:' || c as contact_ref,
+select 'o' || c as source_record_id, row_number, 'hubspot:contact:' || c as contact_ref,
     'd' || c as opportunity_ref, 'Activated' as status, amount, 'EUR' as currency,
     to_timestamp(opened + 1814400) as ordered_at, to_timestamp(opened + 2419200) as delivered_at,
     to_timestamp(opened + 2419200) as observed_at
 from deal where outcome < 0.5
 """
 _LINKS: Final = """
-select '{prefix}' || c as source_record_id, row_number() over (order by c) as row_number, '{kind}' as record_kind,
+select '{prefix}' || c as source_record_id, row_number, '{kind}' as record_kind,
     'account_ref' as identifier_type, 'hubspot:contact:' || c as identifier_value, true as is_valid
 from deal where {where}
 """
 _SPEND: Final = """
-select strftime(day, '%Y-%m-%d') || '|' || n as source_record_id, row_number() over (order by day, n) as row_number,
-    day::date as spend_date, ['google_ads', 'meta'][1 + n % 2] as platform, (21000000 + n)::varchar as campaign_id,
+select strftime(day, '%Y-%m-%d') || '|' || n as source_record_id,
+    (epoch(day)::bigint - {start}) // 86400 * 20 + n + 1 as row_number, day::date as spend_date, ['google_ads', 'meta'][1 + n % 2] as platform, (21000000 + n)::varchar as campaign_id,
     'campaign_' || n as campaign, 20 + draw(n, day, 200) as clicks, 900 + draw(n, day, 9000) as impressions,
     (5 + draw(n, day, 9000) / 100)::decimal(18, 6) as cost, 'EUR' as currency
 from range(to_timestamp({start}), to_timestamp({start} + {span}), interval 1 day) d(day), range(20) t(n)

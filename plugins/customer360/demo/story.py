@@ -138,7 +138,7 @@ def _becoming_known(
     """A form on the site or not, then the CRM knows them; (events, when)."""
     at = by_day(rng, at + timedelta(days=rng.expovariate(1 / 6), minutes=20))
     if rng.random() < (0.85 if person.campaign.is_online else 0.35):
-        guest = rng.random() < 0.25
+        guest = rng.random() < 0.25 and person.second is None  # with two selves: one that signs in
         person.user_id = None if guest else f"u{person.person_id:06d}"
         signed_in = person.email if guest and rng.random() < 0.8 else person.user_id
         events += visit(rng, person, at, signed_in=signed_in)

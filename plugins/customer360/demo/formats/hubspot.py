@@ -40,6 +40,11 @@ def hubspot(desk: Desk, events: Sequence[Event]) -> dict[str, bytes]:
 def _contact(desk: Desk, event: Event, person: Person, rows: dict[str, dict[str, list[Any]]]) -> None:
     """The contact as typed, sometimes with nobody's number or address in it."""
     rng, identifier = desk.rng, person.hubspot_id
+    before = rows["contacts"].get(identifier)
+    if before:  # changed in the same export: all else stays as it was typed
+        desk.note("hubspot", "contact", identifier, person, event)
+        rows["contacts"][identifier] = [*before[:2], f"{person.family}-Nordmann", *before[3:-1], berlin(event.at)]
+        return
     given, family, phenomenon = typed(rng, person.given, person.family)
     if event.kind == "crm_change":
         family = f"{person.family}-Nordmann"

@@ -70,7 +70,7 @@ def _letter(desk: Desk, event: Event, source: str) -> bytes:
     letter = ("\n".join(lines) + "\n\n" + body).encode()
     if nameless:
         tags.append("no_message_id")
-        identifier = f"sha256:{sha256(letter).hexdigest()[:32]}"
+        identifier = f"sha256:{sha256(letter.strip()).hexdigest()}"
     desk.note(source, "interaction", identifier, person, event, *tags)
     return letter
 
@@ -99,7 +99,8 @@ def _content(desk: Desk, event: Event) -> tuple[list[str], str, list[str]]:
     if event.kind == "mail_out":
         return [f"From: <{rng.choice(AGENTS)}>", f"To: {them}", _subject(rng.choice(_SUBJECTS)), plain], _TEXT, shared
     if event.kind == "auto_reply":
-        headers = [f"From: {them}", f"To: {to}", "Subject: Automatische Antwort", "Auto-Submitted: auto-replied", plain]
+        subject = f"Subject: {rng.choice(('Automatische Antwort', 'Re: Ihre Anfrage'))}"
+        headers = [f"From: {them}", f"To: {to}", subject, "Auto-Submitted: auto-replied", plain]
         return headers, "Ich bin nicht im Haus.\n", [*shared, "auto_reply"]
     several = [f"Cc: {MAILBOXES[1]}"] if to != MAILBOXES[1] and rng.random() < 0.1 else []
     return [f"From: {them}", f"To: {to}", *several, _subject(rng.choice(_SUBJECTS)), plain], _TEXT, shared

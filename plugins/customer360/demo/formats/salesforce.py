@@ -119,6 +119,11 @@ class _Export:
         """The contact as a clerk typed it; known by the firm's switchboard beside perhaps a mobile number."""
         desk, rng = self.desk, self.desk.rng
         identifier = salesforce_id("003", person.person_id)
+        before = self.rows["Contact"].get(identifier)
+        if before and event.kind == "crm_change":  # in the same export: all else stays as it was typed
+            desk.note("salesforce", "contact", identifier, person, event)
+            self.rows["Contact"][identifier] = [*before[:3], f"{person.family}-Nordmann", *before[4:-1], utc(event.at)]
+            return
         given, family, phenomenon = typed(rng, person.given, person.family)
         if event.kind == "crm_change":
             family = f"{person.family}-Nordmann"

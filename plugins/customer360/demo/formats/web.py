@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from customer360.connectors.snowplow import COLUMNS
 from customer360.demo.book import Purchase
 from customer360.demo.formats.desk import BOTS, SHOP, Desk, berlin, browser, utc
-from customer360.demo.people import Person
+from customer360.demo.people import Person, uuid
 from customer360.demo.story import Event
 
 _ASSETS: Final = ("/static/app.js", "/static/app.css", "/img/drill.webp", "/favicon.ico")
@@ -19,24 +19,36 @@ _CLICK_IDS: Final = {"google_ads": "gclid", "meta": "fbclid"}
 
 
 def snowplow(desk: Desk, events: Iterable[Event], broken: Sequence[str] = ()) -> bytes:
-    """Enriched TSV of 131 columns without header, then `broken` lines."""
-    lines = [
-        _enriched(desk, event, event.person) for event in events if event.kind in {"visit", "ping"} and event.person
-    ]
+    """Enriched TSV of 131 columns without header, then `broken` lines.
+
+    A ping belongs to its page view: it is no record of its own in the truth where the view is in the same file.
+    """
+    lines: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    for event in events:
+        if event.kind in {"visit", "ping"} and event.person is not None:
+            row = _enriched(desk, event, event.person)
+            view = row["domain_sessionid"], row["page_url"]
+            if event.kind == "visit" or view not in seen:
+                _note_visit(desk, event, event.person, row["event_id"])
+            seen.add(view)
+            lines.append("\t".join([row.get(name, "") for name in COLUMNS]))
     return ("\n".join([*lines, *broken]) + "\n").encode() if lines else b""
 
 
-def _enriched(desk: Desk, event: Event, person: Person) -> str:
-    identifier = f"{desk.rng.getrandbits(128):032x}"
-    identifier = "-".join((identifier[:8], identifier[8:12], identifier[12:16], identifier[16:20], identifier[20:]))
-    data = event.data
-    cookie = data.get("cookie", person.cookie)
-    shared = ("family_device",) if "family_device" in person.notes and cookie == person.cookie else ()
+def _note_visit(desk: Desk, event: Event, person: Person, identifier: str) -> None:
+    on_own_device = event.data.get("cookie", person.cookie) == person.cookie
+    shared = ("family_device",) if "family_device" in person.notes and on_own_device else ()
     desk.note("web_snowplow", "interaction", identifier, person, event, *shared)
+
+
+def _enriched(desk: Desk, event: Event, person: Person) -> dict[str, str]:
+    """The columns that are filled."""
+    data = event.data
     stamp = utc(event.at, "%Y-%m-%d %H:%M:%S.000")
     query = _query(desk, event)
     parameters = dict(query)
-    row = {
+    return {
         "app_id": "shop",
         "platform": "web",
         "etl_tstamp": stamp,
@@ -46,9 +58,9 @@ def _enriched(desk: Desk, event: Event, person: Person) -> str:
         "event": "page_ping" if event.kind == "ping" else "page_view",
         "event_name": "page_ping" if event.kind == "ping" else "page_view",
         "event_vendor": "com.snowplowanalytics.snowplow",
-        "event_id": identifier,
+        "event_id": uuid(desk.rng),
         "v_tracker": "js-3.24.4",
-        "domain_userid": cookie,
+        "domain_userid": data.get("cookie", person.cookie),
         "domain_sessionid": data["session"],
         "user_id": data.get("signed_in") or "",
         "page_url": f"{SHOP}{data['page']}{'?' + urlencode(query) if query else ''}",
@@ -62,7 +74,6 @@ def _enriched(desk: Desk, event: Event, person: Person) -> str:
         "mkt_campaign": parameters.get("utm_campaign", ""),
         "useragent": browser(person),
     }
-    return "\t".join([row.get(name, "") for name in COLUMNS])
 
 
 def _query(desk: Desk, event: Event) -> list[tuple[str, str]]:
