@@ -9,8 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import repeat
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -50,6 +49,9 @@ _WITHHELD: Final = frozenset(
 _NO_ADDRESS: Final = frozenset({"null", "none", "nan", "n/a", "na", "-", "--", "unknown", "undefined"})
 _LABEL: Final = re.compile(r"^(?:(?:tel|sips?|whatsapp|phone|mobile|mob|cell|fon|telefon):|tel\.)\s*", re.IGNORECASE)
 _EXTENSION: Final = re.compile(r"^\+?[\d\s()./-]+(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
+_INTERNATIONAL: Final = re.compile(r"^\+[0-9]{7,15}\Z")
+_NO_DIGITS: Final = re.compile(r"\D")
+_LETTER: Final = re.compile(r"[^\W\d_]")
 _EXCEL_FLOAT: Final = re.compile(r"^(\+?\d{6,})\.0+$")
 _EXPONENT: Final = re.compile(r"^\d(?:[.,]\d+)?e\+?\d+$", re.IGNORECASE)
 _CHINESE_SERVICE: Final = re.compile(r"^(?:95\d{3,}|106\d+)$")
@@ -74,13 +76,13 @@ def phone(raw: str | None, region: str | None) -> Normalised:
     Without '+' a number is first read as national, then, from 11 digits on, as international;
     the other way round if it starts with the country code of `region`.
     """
-    text = _phone_text(raw or "")
+    text = raw if raw and _INTERNATIONAL.match(raw) else _phone_text(raw or "")
     if not text or text.lower().lstrip("+") in _WITHHELD:
         return _NOTHING
-    digits = re.sub(r"\D", "", text)
+    digits = _NO_DIGITS.sub("", text)
     if _EXPONENT.match(text):
         return Normalised(text.lower(), False, "invalid")  # digits lost in a spreadsheet
-    if not digits or (re.search(r"[^\W\d_]", text) and not _EXTENSION.match(text)):
+    if not digits or (_LETTER.search(text) and not _EXTENSION.match(text)):
         return Normalised(text.lower(), False, "alpha_sender")
     kind = _unlinkable(digits, international=text.startswith("+"), region=region)
     if kind:
@@ -172,12 +174,12 @@ def emails(raw: Iterable[str | None]) -> list[Normalised]:
 
 def phone_column(raw: pa.Array | pa.ChunkedArray, region: str | None) -> NormalisedColumn:
     """`phone` over an Arrow string column, once per distinct value; nulls are 'withheld'."""
-    return _column(raw, lambda values: map(phone, values, repeat(region)))
+    return _column(raw, f"phone {region}", lambda value: phone(value, region))
 
 
 def email_column(raw: pa.Array | pa.ChunkedArray) -> NormalisedColumn:
     """`email` over an Arrow string column, once per distinct value; nulls are 'withheld'."""
-    return _column(raw, lambda values: map(email, values))
+    return _column(raw, "email", email)
 
 
 def _distinct(raw: Iterable[str | None], function: Callable[[str | None], Normalised]) -> list[Normalised]:
@@ -186,12 +188,43 @@ def _distinct(raw: Iterable[str | None], function: Callable[[str | None], Normal
     return [known[value] for value in values]
 
 
+class _Known(NamedTuple):
+    """Values seen before and what became of them, as columns: a look-up needs no Python object a row."""
+
+    raw: pa.Array
+    result: NormalisedColumn
+
+    def with_values(self, new: pa.Array, function: Callable[[str | None], Normalised]) -> _Known:
+        found = [function(value) for value in new.to_pylist()]
+        result = NormalisedColumn(
+            pa.array([each.value for each in found], pa.string()),
+            pa.array([each.is_valid for each in found], pa.bool_()),
+            pa.array([each.kind for each in found], pa.string()),
+        )
+        if len(self.raw) + len(new) > _REMEMBERED:
+            return _Known(new, result)
+        both = (pa.concat_arrays(pair) for pair in zip(self.result, result, strict=True))
+        return _Known(pa.concat_arrays([self.raw, new]), NormalisedColumn(*both))
+
+
+_REMEMBERED: Final = 262_144
+_NONE_KNOWN: Final = _Known(
+    pa.array([], pa.string()),
+    NormalisedColumn(pa.array([], pa.string()), pa.array([], pa.bool_()), pa.array([], pa.string())),
+)
+_known: dict[str, _Known] = {}
+
+
 def _column(
-    raw: pa.Array | pa.ChunkedArray, function: Callable[[list[str | None]], Iterable[Normalised]]
+    raw: pa.Array | pa.ChunkedArray, kind: str, function: Callable[[str | None], Normalised]
 ) -> NormalisedColumn:
     whole = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
-    encoded = pc.dictionary_encode(whole, null_encoding="encode")
-    found: list[tuple[Any, ...]] = list(zip(*function(encoded.dictionary.to_pylist()), strict=True)) or [(), (), ()]
-    types = (pa.string(), pa.bool_(), pa.string())
-    fields = (pa.array(values, kind) for values, kind in zip(found, types, strict=True))
-    return NormalisedColumn(*(pc.take(values, encoded.indices) for values in fields))
+    known = _known.get(kind, _NONE_KNOWN)
+    places = pc.index_in(whole, value_set=known.raw)
+    if places.null_count:
+        new = pc.unique(whole.filter(places.is_null()))
+        if len(known.raw) + len(new) > _REMEMBERED:
+            new = pc.unique(whole)  # what was known is forgotten
+        known = _known[kind] = known.with_values(new, function)
+        places = pc.index_in(whole, value_set=known.raw)
+    return NormalisedColumn(*(values.take(places) for values in known.result))

@@ -177,3 +177,13 @@ def test_columns_are_the_single_function_at_every_place() -> None:
     assert emails(iter(mails)) == [email(value) for value in mails]
     assert email_column(pa.array(mails)).value.to_pylist() == ["a@example.com", None, "a@b", "a@example.com"]
     assert len(phone_column(pa.array([], pa.string()), "US").value) == 0
+
+
+def test_what_is_forgotten_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(normalise, "_REMEMBERED", 3)
+    values = ["202555010" + str(digit) for digit in range(10)]
+    for start in (0, 2, 7, 0):
+        raw = [*values[start : start + 3], None, values[start]]
+        expected = [phone(value, "US").value for value in raw]
+        assert phone_column(pa.array(raw, pa.string()), "US").value.to_pylist() == expected
+        assert phone_column(pa.array(raw, pa.string()), "DE").value.to_pylist() == [phone(v, "DE").value for v in raw]

@@ -1,8 +1,9 @@
-"""Asterisk call records: cdr_csv (accountcode first), cdr_custom (clid first), FreePBX, MySQL and UCM exports.
+"""Asterisk call records: cdr_csv (accountcode first), cdr_custom (clid first), FreePBX, MySQL, UCM and Yeastar exports.
 
-The order of columns is found from the content: the unique id has a form of its own. All rows of one
-call (linkedid, else unique id) are one interaction. The epoch inside the unique id tells whether the
-source's time zone is right; rows of a file where it is not are flagged `zone_mismatch`.
+Files without a header are known by the columns that hold the start and the disposition. All rows of one
+call (linkedid, else unique id) are one interaction. The epoch inside the unique id tells in which order day
+and month stand, and whether the source's time zone is right: rows off by quarter hours are flagged
+`zone_mismatch`.
 """
 
 from __future__ import annotations
@@ -10,22 +11,31 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from customer360 import normalise
+from customer360.connectors.asterisk_calls import Calls, group_calls
 from customer360.connectors.base import Batch, Delivery, UnreadableFile, register, table
-from customer360.connectors.stamps import parse_stamps
-from customer360.connectors.text import Records, fold, open_csv
+from customer360.connectors.parties import Mask, choose, flags_of, mask_of, own_phones, phone_identifiers
+from customer360.connectors.stamps import Stamps, parse_stamps
+from customer360.connectors.text import CsvFile, Records, fold, open_csv
 
 if TYPE_CHECKING:
     from customer360.connectors.base import InputFile
     from customer360.sources import OwnIdentities, Source
 
-_UNIQUE: Final = re.compile(r"^(?:[\w.-]+-)?(\d{9,10})\.\d+$")
-_CLID: Final = re.compile(r'^\s*"*(?P<name>[^"<]*?)"*\s*(?:<(?P<number>[^>]*)>)?\s*$')
+_STAMP: Final = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]\d{1,2}:\d\d")
+_YEAR_LAST: Final = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b"
+_UNIQUE: Final = re.compile(r"^(?:[\w.-]+-)?\d{9,10}\.\d+$")
+_EPOCH: Final = r"^(?:[\w.-]+-)?(?P<epoch>\d{9,10})\.\d+$"
+_CLID: Final = r'^\s*"*(?P<name>[^"<]*?)"*\s*(?:<(?P<number>[^>]*)>"*)?\s*$'
+
 _CDR: Final = (
     "accountcode src dst dcontext clid channel dstchannel lastapp lastdata start answer end duration billsec"
     " disposition amaflags uniqueid userfield peeraccount linkedid sequence"
@@ -34,34 +44,32 @@ _CUSTOM: Final = (
     "clid src dst dcontext channel dstchannel lastapp lastdata start answer end duration billsec disposition"
     " amaflags accountcode uniqueid userfield sequence"
 ).split()
-_FREEPBX: Final = (
-    "start clid src dst dcontext channel dstchannel lastapp lastdata duration billsec disposition amaflags accountcode"
-    " uniqueid userfield did recordingfile cnum cnam outbound_cnum outbound_cnam dst_cnam peeraccount linkedid"
+_DATABASE: Final = (
+    "start clid src dst dcontext channel dstchannel lastapp lastdata duration billsec disposition amaflags"
+    " accountcode uniqueid userfield did recordingfile cnum cnam outbound_cnum outbound_cnam dst_cnam"
 ).split()
-# Other names of the same columns, folded, in files with a header.
-_ALIASES: Final = {
-    "start": ("start", "calldate", "starttime", "datetime"),
-    "src": ("src", "callernumber", "calleridnumber", "callerid_number"),
+_LAYOUTS: Final = {0: _DATABASE, 8: _CUSTOM, 9: _CDR}  # by the place of the start
+# Columns by the names they have in files with a header, folded.
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "start": ("start", "calldate", "starttime", "datetime", "starttimestamp"),
+    "src": ("src", "callernumber", "calleridnumber", "source"),
     "dst": ("dst", "calleenumber", "destination"),
+    "did": ("did", "didnumber"),
     "dcontext": ("dcontext", "context"),
-    "clid": ("clid", "callerid", "callername"),
-    "billsec": ("billsec", "talktime"),
+    "clid": ("clid", "callerid", "callername", "cnam"),
+    "channel": ("channel", "sourcechannel"),
+    "dstchannel": ("dstchannel", "destchannel"),
     "duration": ("duration", "calltime"),
+    "billsec": ("billsec", "talktime", "billable"),
     "disposition": ("disposition",),
     "uniqueid": ("uniqueid",),
     "linkedid": ("linkedid", "session"),
-    "userfield": ("userfield",),
-    "channel": ("channel", "sourcechannel"),
-    "lastapp": ("lastapp",),
+    "kind": ("userfield", "loguserfield", "calltype"),
 }
-_OUTCOMES: Final = {
-    "answered": "answered",
-    "no answer": "no_answer",
-    "noanswer": "no_answer",
-    "busy": "busy",
-    "failed": "failed",
-    "congestion": "congestion",
-}
+_HEADER_COLUMNS: Final = frozenset(name for names in _NAMES.values() for name in names)
+_DISPOSITIONS: Final = frozenset({"ANSWERED", "NO ANSWER", "NOANSWER", "BUSY", "FAILED", "CONGESTION"})
+_OUTBOUND: Final = r"from-internal|outbound|outgoing|outrt|outside|macro-dialout"
+_FEATURE: Final = r"^(?:[shtioaeTv]|[*#].*|_.*)$"  # extensions that are no telephone
 
 
 @register
@@ -71,195 +79,183 @@ class AsteriskCdr:
     name: ClassVar[str] = "asterisk_cdr"
     unit: ClassVar[str] = "file"
     system: ClassVar[str] = "pbx"
-    options: ClassVar[frozenset[str]] = frozenset({"extension_digits"})  # longest internal number, 5 by default
+    # The longest internal number in digits (5), and what is dialled before an outside number (nothing).
+    options: ClassVar[frozenset[str]] = frozenset({"extension_digits", "outside_line"})
 
     def read(self, delivery: Delivery, source: Source, own: OwnIdentities) -> Iterator[Batch]:
-        """One Batch per stretch of each file. Raises UnreadableFile('unknown_format')."""
+        """Batches of at most 100,000 rows. Raises UnreadableFile: unknown_format, wrong_date_order."""
         for file in delivery.files:
+            told: Source | None = None
+            known: dict[str, int] = {}  # call id → row number of the record kept for it
             for rows in _chunks(file, source):
-                yield _batch(rows, source, own)
+                told = told or _with_date_order(rows, source)
+                yield _batch(rows, told, own, known)
+
+
+# Layout ---------------------------------------------------------------------------------------------------
 
 
 def _chunks(file: InputFile, source: Source) -> Iterator[Records]:
-    records = open_csv(file, source.encoding, delimiter=None)
+    records = open_csv(file, source.encoding)
     sample = records.sample()
     if not sample:
         raise UnreadableFile("empty", "no records")
-    first = {fold(cell) for cell in sample[0]}
-    if "uniqueid" in first and first & {"disposition", "billsec", "talktime"}:
-        yield from records.chunks(min_width=max(1, len(sample[0]) - 3))
-        return
-    header = _layout(sample)
-    widths = Counter(len(cells) for cells in sample)
-    width = widths.most_common(1)[0][0]
-    named = [*header, *(f"extra_{place}" for place in range(max(0, width - len(header))))]
-    yield from records.chunks(named[:width], min_width=min(16, width))
+    if len(_HEADER_COLUMNS & {fold(cell) for cell in sample[0]}) >= 5:
+        return records.chunks(min_width=max(1, len(sample[0]) - 3))
+    return _without_header(records, sample)
 
 
-def _layout(sample: Sequence[Sequence[str]]) -> list[str]:
-    """Names of the columns of a file without header, by where the unique id stands."""
-    places: Counter[int] = Counter()
-    for cells in sample:
-        found = next((place for place, cell in enumerate(cells) if place >= 10 and _UNIQUE.match(cell)), None)
-        if found is not None:
-            places[found] += 1
-    place = places.most_common(1)[0][0] if places else None
+def _without_header(records: CsvFile, sample: Sequence[Sequence[str]]) -> Iterator[Records]:
+    votes = Counter(place for cells in sample for place in _layout_votes(cells))
+    if not votes:
+        raise UnreadableFile("unknown_format", f"no start or end of a call where {len(sample[0])} columns have it")
+    layout = _LAYOUTS[votes.most_common(1)[0][0]]
     width = max(len(cells) for cells in sample)
-    if place == _FREEPBX.index("uniqueid") and width >= 19:
-        return _FREEPBX
-    if place == _CDR.index("uniqueid"):
-        # Both orders have the id in this place: the caller id with its <number> tells them apart.
-        first = sum(bool(re.search(r"<[^>]*>", cells[0])) for cells in sample)
-        fifth = sum(len(cells) > 4 and bool(re.search(r"<[^>]*>", cells[4])) for cells in sample)
-        return _CUSTOM if first > fifth else _CDR
-    if place is None and width in (16, 17):  # without loguniqueid
-        return _CDR
-    raise UnreadableFile("unknown_format", f"{width} columns, unique id in place {place}")
+    names = [*layout, *(f"extra {number}" for number in range(width - len(layout)))]
+    if layout is _DATABASE:
+        _name_linkedid(names, sample)
+    return records.chunks(names, min_width=min(15, len(layout)))
 
 
-@dataclass(slots=True)
-class _Call:
-    """Rows of one call, the first one leading."""
+def _layout_votes(cells: Sequence[str]) -> Iterator[int]:
+    """Keys of the layouts that a record speaks for, by its start and by its disposition."""
+    for place, layout in _LAYOUTS.items():
+        if len(cells) > place and _STAMP.match(cells[place]):
+            yield place
+        disposition = layout.index("disposition")
+        if len(cells) > disposition and cells[disposition].upper() in _DISPOSITIONS:
+            yield place
 
-    rows: list[int]
+
+def _name_linkedid(names: list[str], sample: Sequence[Sequence[str]]) -> None:
+    """Among the columns a database adds at the end, the one of the form of a unique id is the linkedid."""
+    for place in range(16, len(names)):
+        filled = [cells[place] for cells in sample if len(cells) > place and cells[place]]
+        if filled and all(_UNIQUE.match(cell) for cell in filled):
+            names[place] = "linkedid"
+            return
 
 
-def _batch(rows: Records, source: Source, own: OwnIdentities) -> Batch:
-    values = {name: rows.values(*aliases) for name, aliases in _ALIASES.items()}
-    stamps = parse_stamps(values["start"], source)
-    bad = stamps.unreadable | stamps.instant.is_null().to_numpy(zero_copy_only=False)
-    rejected = [*rows.rejected, *rows.reject(bad, "bad_timestamp", "start")]
-    keep = [index for index in range(len(rows)) if not bad[index]]
-    calls: dict[str, _Call] = {}
-    for index in keep:
-        calls.setdefault(_call_id(values, rows, index), _Call([])).rows.append(index)
-    mismatch = _zone_mismatch(values, stamps.instant, keep)
+# Time -----------------------------------------------------------------------------------------------------
+
+
+def _epochs(rows: Records) -> npt.NDArray[np.float64]:
+    """Seconds since 1970 that the unique ids name; NaN where they name none."""
+    found = pc.struct_field(pc.extract_regex(rows.column(*_NAMES["uniqueid"]), _EPOCH), "epoch")
+    return np.asarray(found.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _off_by(stamps: Stamps, epochs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Hours from the epoch of the unique id to the start, to a quarter; NaN where either is missing."""
+    micros = stamps.instant.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64()).fill_null(np.nan)
+    seconds = np.asarray(micros.to_numpy(zero_copy_only=False), np.float64) / 1e6
+    return np.asarray(np.round((seconds - epochs) / 900) / 4, np.float64)
+
+
+def _with_date_order(rows: Records, source: Source) -> Source:
+    """`source` with the date order that the unique ids prove, where the stamps leave it open.
+
+    Raises UnreadableFile('wrong_date_order') if they prove another than the declared one.
+    """
+    starts = rows.column(*_NAMES["start"])
+    year_last = mask_of(pc.match_substring_regex(starts, _YEAR_LAST))
+    epochs = _epochs(rows)
+    proof = year_last & ~np.isnan(epochs)
+    if not proof.any():
+        return source
+    where = pa.array(proof)
+    near: dict[str, float] = {}
+    for order in ("dmy", "mdy"):
+        stamps = parse_stamps(starts.filter(where), replace(source, date_order=order))
+        near[order] = float(np.mean(np.abs(_off_by(stamps, epochs[proof])) <= 26))  # a NaN is not near
+    best = max(near, key=lambda order: near[order])
+    if near[best] < 0.9 or near.get(source.date_order, 0.0) >= 0.9:
+        return source
+    if source.date_order != "ymd":
+        raise UnreadableFile("wrong_date_order", f"by the unique ids the stamps are {best}, not {source.date_order}")
+    return replace(source, date_order=best)
+
+
+# Calls ----------------------------------------------------------------------------------------------------
+
+
+def _batch(rows: Records, source: Source, own: OwnIdentities, known: dict[str, int]) -> Batch:
+    stamps = parse_stamps(rows.column(*_NAMES["start"]), source)
+    missing = mask_of(pc.is_null(stamps.instant)) & ~stamps.unreadable
+    rejected = [
+        *rows.rejected,
+        *rows.reject(stamps.unreadable, "bad_timestamp", "start"),
+        *rows.reject(missing, "missing_timestamp", "start"),
+    ]
+    off = _off_by(stamps, _epochs(rows))
+    wrong = off[~np.isnan(off)] != 0
+    mismatch = (~np.isnan(off)) & (off != 0) & bool(wrong.size and wrong.mean() > 0.5)
+    calls = group_calls({name: rows.column(*names) for name, names in _NAMES.items()}, stamps, rows.row_number, known)
+    tables = _tables(calls, stamps, mismatch, source, own) if len(calls.lead) else {}
+    return Batch(rows.rows_read, tables, rejected, calls.collapsed)
+
+
+def _tables(calls: Calls, stamps: Stamps, mismatch: Mask, source: Source, own: OwnIdentities) -> dict[str, pa.Table]:
+    lead = pa.array(calls.lead)
+    text = calls.text
+    name, number = (pc.struct_field(pc.extract_regex(text["clid"], _CLID), part) for part in ("name", "number"))
+    src = pc.coalesce(text["src"], pc.if_else(pc.equal(number, ""), pa.scalar(None, pa.string()), number))
+    caller = normalise.phone_column(src, source.phone_region)
+    dialled = _without_prefix(text["dst"], str(source.options.get("outside_line", "")))
+    called = normalise.phone_column(dialled, source.phone_region)
     longest = int(source.options.get("extension_digits", 5))
-    built = [_interaction(call_id, call, values, rows, source, own, longest) for call_id, call in calls.items()]
-    lead = pa.array([call.rows[0] for call in calls.values()], pa.int64())
-    tables = {}
-    if built:
-        columns: dict[str, Any] = {name: [row[name] for row, _ in built] for name in built[0][0]}
-        columns["occurred_at"] = stamps.instant.take(lead)
-        columns["utc_offset_minutes"] = stamps.offset_minutes.take(lead)
-        dst = stamps.flags.take(lead).to_pylist()
-        columns["flags"] = [
-            ",".join(each for each in ("zone_mismatch" if mismatch else None, flag) if each) or None for flag in dst
-        ]
-        tables["interaction"] = table("interaction", columns)
-        tables["identifier"] = _identifiers(built)
-    collapsed = {rows.row_number[call.rows[0]]: len(call.rows) - 1 for call in calls.values() if len(call.rows) > 1}
-    return Batch(rows.rows_read, tables, rejected, collapsed)
-
-
-def _call_id(values: dict[str, list[str | None]], rows: Records, index: int) -> str:
-    """linkedid, else unique id; exports without either ('all ids are 0') count every row as a call."""
-    for name in ("linkedid", "uniqueid"):
-        found = values[name][index]
-        if found and found != "0":
-            return found
-    return f"{values['start'][index]}|{values['src'][index]}|{values['dst'][index]}|{rows.row_number[index]}"
-
-
-def _interaction(
-    call_id: str,
-    call: _Call,
-    values: dict[str, list[str | None]],
-    rows: Records,
-    source: Source,
-    own: OwnIdentities,
-    longest: int,
-) -> tuple[dict[str, object], tuple[str, int, normalise.Normalised | None]]:
-    lead = call.rows[0]
-    name, number = _caller(values["clid"][lead])
-    src, dst = values["src"][lead] or number, values["dst"][lead]
-    inside = _is_inside(src, source, own, longest), _is_inside(dst, source, own, longest)
-    context = (values["dcontext"][lead] or "").lower() + (values["userfield"][lead] or "").lower()
-    direction = _direction(*inside, context)
-    outside, company = (src, dst) if direction == "inbound" else (dst, src)
-    party = normalise.phone(outside, source.phone_region) if direction != "internal" else None
-    outcomes = [_OUTCOMES.get((values["disposition"][index] or "").lower(), "unknown") for index in call.rows]
-    answered = "answered" in outcomes
-    row = {
-        "source_record_id": call_id,
-        "row_number": rows.row_number[lead],
-        "channel": "phone",
-        "direction": direction,
-        "event_name": "call",
+    from_inside = _inside(src, caller.value, text["channel"], own, longest)
+    to_inside = _inside(text["dst"], called.value, text["dstchannel"], own, longest)
+    inbound, internal = _directions(text, from_inside, to_inside)
+    caller_name = pc.if_else(pc.match_substring_regex(name, r"[^\W\d_]"), pc.utf8_trim_whitespace(name), None)
+    directions = pc.if_else(pa.array(inbound), "inbound", "outbound")
+    company = pc.if_else(pa.array(inbound), pc.coalesce(text["did"], text["dst"]), src)
+    interaction = {
+        "source_record_id": calls.call_id,
+        "row_number": calls.row_number,
+        "channel": pa.repeat("phone", len(lead)),
+        "direction": pc.if_else(pa.array(internal), "internal", directions),
+        "occurred_at": stamps.instant.take(lead),
+        "utc_offset_minutes": stamps.offset_minutes.take(lead),
+        "event_name": pa.repeat("call", len(lead)),
         "company_side": company,
-        "duration_s": sum(_seconds(values["billsec"][index]) for index in call.rows),
-        "outcome": "answered" if answered else outcomes[-1],
-        "interaction_class": "internal" if direction == "internal" else "person",
-        "is_touch": direction == "inbound",
-        "name_hint": name if direction == "inbound" and name and not name.replace("+", "").isdigit() else None,
+        "duration_s": pa.array(calls.talk_s, pa.int32()),
+        "outcome": calls.outcome,
+        "interaction_class": pc.if_else(pa.array(internal), "internal", "person"),
+        "is_touch": pa.array(inbound & ~internal),
+        "name_hint": pc.if_else(pa.array(inbound & ~internal), caller_name, None),
+        "flags": flags_of(len(lead), [(mismatch[calls.lead], "zone_mismatch"), (stamps.flags.take(lead), None)]),
     }
-    return row, (call_id, rows.row_number[lead], party)
+    known = phone_identifiers(calls.call_id, calls.row_number, choose(inbound, caller, called), where=~internal)
+    return {"interaction": table("interaction", interaction), "identifier": known}
 
 
-def _direction(source_inside: bool, destination_inside: bool, context: str) -> str:
-    if "outbound" in context:
-        return "outbound"
-    if "inbound" in context and not source_inside:
-        return "inbound"
-    if source_inside and destination_inside:
-        return "internal"
-    return "outbound" if source_inside else "inbound"
+def _without_prefix(numbers: pa.Array, outside_line: str) -> pa.Array:
+    """Numbers as the network sees them: without the digits that ask the exchange for an outside line."""
+    if not outside_line:
+        return numbers
+    return pc.replace_substring_regex(numbers, f"^{re.escape(outside_line)}(\\d{{6,}})$", r"\1")
 
 
-def _is_inside(number: str | None, source: Source, own: OwnIdentities, longest: int) -> bool:
-    """An extension, an own number, or no number at all but a feature (`s`, `h`, `*97`)."""
-    if not number:
-        return False
-    if number.isdigit() and len(number) <= longest:
-        return True
-    known = normalise.phone(number, source.phone_region)
-    return (known.value is not None and own.owns_phone(known.value)) or bool(re.match(r"^[*#a-z]", number))
+def _inside(numbers: pa.Array, normalised: pa.Array, channel: pa.Array, own: OwnIdentities, longest: int) -> Mask:
+    """Where a number is an extension, a feature code, an own number, or the device on its own channel."""
+    extension = mask_of(pc.match_substring_regex(numbers, rf"^\d{{1,{longest}}}$"))
+    withheld = mask_of(pc.match_substring_regex(numbers, r"^0+$"))
+    feature = mask_of(pc.match_substring_regex(numbers, _FEATURE))
+    device = pc.struct_field(pc.extract_regex(channel, r"^\w+/(?P<peer>[^/@-]+)-[0-9A-Fa-f;]+$"), "peer")
+    at_device = mask_of(pc.equal(device, numbers)) & mask_of(pc.match_substring_regex(numbers, r"^\d{1,8}$"))
+    return (extension & ~withheld) | feature | at_device | own_phones(normalised, own)
 
 
-def _caller(clid: str | None) -> tuple[str | None, str | None]:
-    """(name, number) of a caller id such as '"Name" <number>'; wrong quoting is forgiven."""
-    match = _CLID.match(clid or "")
-    if match is None:
-        return None, None
-    return match["name"].strip() or None, match["number"] or None
+def _directions(text: dict[str, pa.Array], from_inside: Mask, to_inside: Mask) -> tuple[Mask, Mask]:
+    """(inbound, internal). What the exchange itself says of a call goes before what its ends look like.
 
-
-def _identifiers(built: list[tuple[dict[str, object], tuple[str, int, normalise.Normalised | None]]]) -> pa.Table:
-    found = [(call_id, number, party) for _, (call_id, number, party) in built if party is not None and party.value]
-    return table(
-        "identifier",
-        {
-            "source_record_id": [call_id for call_id, _, _ in found],
-            "row_number": [number for _, number, _ in found],
-            "record_kind": ["interaction"] * len(found),
-            "identifier_type": ["handle" if party.kind == "alpha_sender" else "phone" for _, _, party in found],
-            "identifier_value": [party.value for _, _, party in found],
-            "is_valid": [party.is_valid for _, _, party in found],
-        },
-    )
-
-
-def _zone_mismatch(values: dict[str, list[str | None]], instants: pa.Array, keep: list[int]) -> bool:
-    """Whether the epoch in the unique ids differs from the stamps by the same quarter hours all along."""
-    offsets: Counter[int] = Counter()
-    micros = instants.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    for index in keep:
-        match = _UNIQUE.match(values["uniqueid"][index] or "")
-        if match:
-            offsets[round((micros[index] / 1e6 - int(match[1])) / 900)] += 1
-    if not offsets:
-        return False
-    offset, count = offsets.most_common(1)[0]
-    return bool(offset != 0 and count > 0.9 * sum(offsets.values()))
-
-
-def _seconds(text: str | None) -> int:
-    """'27', '0:00:27' or nothing → seconds."""
-    if not text:
-        return 0
-    parts = text.split(":")
-    return (
-        int(sum(float(part) * 60**place for place, part in enumerate(reversed(parts))))
-        if all(part.replace(".", "", 1).isdigit() for part in parts)
-        else 0
-    )
+    With both ends outside (the company's own numbers not being declared), the dial plan's context decides.
+    """
+    stated = pc.utf8_lower(text["kind"])
+    says = {word: mask_of(pc.equal(stated, word)) for word in ("inbound", "outbound", "internal")}
+    unsaid = ~(says["inbound"] | says["outbound"] | says["internal"])
+    to_outside = mask_of(pc.match_substring_regex(pc.utf8_lower(text["dcontext"]), _OUTBOUND))
+    internal = says["internal"] | (unsaid & from_inside & to_inside)
+    guessed = np.where(from_inside == to_inside, ~to_outside, to_inside)
+    return says["inbound"] | (unsaid & guessed), internal

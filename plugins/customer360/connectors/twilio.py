@@ -60,7 +60,7 @@ _STOP: Final = pa.array(
     "stop stopall unsubscribe cancel end quit revoke optout stopp arret arrêt abmelden baja td 退订".split()
 )
 _AGENT_DEVICES: Final = r"^(?:client|sips?):"
-_ROWS: Final = 250_000  # of one Batch: the more, the fewer distinct numbers to look at again
+_ROWS: Final = 100_000  # of one Batch
 
 
 @register
@@ -73,7 +73,7 @@ class Twilio:
     options: ClassVar[frozenset[str]] = frozenset()
 
     def read(self, delivery: Delivery, source: Source, own: OwnIdentities) -> Iterator[Batch]:
-        """Batches of about 250,000 records. Stamps without a zone are UTC, as Twilio's are."""
+        """Batches of about 100,000 records. Stamps without a zone are UTC, as Twilio's are."""
         utc = replace(source, timezone=ZoneInfo("UTC"))
         for file in delivery.files:
             with Again(file) as again:
@@ -220,7 +220,7 @@ class _Sides:
     company: NormalisedColumn
 
 
-def _sides(text: dict[str, pa.Array], own: OwnIdentities, region: str | None) -> _Sides:
+def _sides(text: dict[str, pa.Array], is_call: Mask, own: OwnIdentities, region: str | None) -> _Sides:
     """Direction as stated, unless only the stated customer's end is the company's own: then the other way.
 
     To Twilio a call from an agent's browser or desk phone is inbound; to the company it is internal
@@ -232,7 +232,7 @@ def _sides(text: dict[str, pa.Array], own: OwnIdentities, region: str | None) ->
     inbound = mask_of(pc.match_substring_regex(stated, "^(?:inbound|incoming|trunking-originating)"))
     inbound |= mask_of(pc.is_null(stated)) & to_own
     turned = np.where(inbound, from_own & ~to_own, to_own & ~from_own)
-    device = mask_of(pc.match_substring_regex(text["from"], _AGENT_DEVICES)) & inbound & ~turned
+    device = mask_of(pc.match_substring_regex(text["from"], _AGENT_DEVICES)) & is_call & inbound & ~turned
     inbound ^= turned
     return _Sides(
         inbound,
@@ -245,8 +245,8 @@ def _sides(text: dict[str, pa.Array], own: OwnIdentities, region: str | None) ->
 def _tables(values: _Values, source: Source, own: OwnIdentities) -> tuple[dict[str, pa.Table], dict[int, int]]:
     """Interactions and identifiers, and how many legs each call absorbed."""
     text = values.text
-    sides = _sides(text, own, source.phone_region)
     is_message = _is_message(text)
+    sides = _sides(text, ~is_message, own, source.phone_region)
     person = ~sides.internal
     # A code or a name in place of a number is a service that writes to many.
     service = mask_of(pc.is_in(sides.customer.kind, pa.array(["short_code", "alpha_sender"])))

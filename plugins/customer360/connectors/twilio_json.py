@@ -104,7 +104,10 @@ class Again:
                 self.__exit__()
                 self._stream, self._at = self._file.open(), 0
             while self._at < start:
-                self._at += len(self._stream.read(min(_BLOCK, start - self._at)))
+                passed = len(self._stream.read(min(_BLOCK, start - self._at)))
+                if not passed:
+                    raise UnreadableFile("changed_while_read", f"ends at byte {self._at} of {start} read before")
+                self._at += passed
             self._known = (start, [line.rstrip(b"\r") for line in self._stream.read(size).split(b"\n")])
             self._at += size
         return self._known[1]
@@ -118,10 +121,19 @@ def read_pages(file: InputFile, again: Again) -> Iterator[Page]:
     with file.open() as stream:
         block = _next_block(stream)
         if _is_lines(block.removeprefix(_BOM)):
-            yield from _read_lines(file.path, stream, block, again)
+            pages = _read_lines(file.path, stream, block, again)
+            yield _known(next(pages))
+            yield from pages
             return
         data = block + stream.read()
-    yield _read_document(file.path, data.removeprefix(_BOM))
+    yield _known(_read_document(file.path, data.removeprefix(_BOM)))
+
+
+def _known(page: Page) -> Page:
+    """`page`, the first of a file, unless it holds only records of another kind."""
+    if page.row_number and page.columns.column("id").null_count == len(page.row_number):
+        raise UnreadableFile("unknown_format", "JSON without calls or messages")
+    return page
 
 
 def _next_block(stream: IO[bytes]) -> bytes:
@@ -261,8 +273,6 @@ def _read_document(path: str, data: bytes) -> Page:
         records, raw = _array(data) if data.lstrip()[:1] == b"[" else _elements(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _cut_document(path, data)
-    if records and not any(record.sid or record.id for record in records):
-        raise UnreadableFile("unknown_format", "JSON without calls or messages")
     numbers = list(range(1, len(records) + 1))
     return Page(_columns(records), numbers, [None] * len(records), raw)
 
