@@ -89,6 +89,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", f"{folder}/venv"], check=True)
         pip = [f"{folder}/venv/bin/python", "-m", "pip", "install", "--quiet", "dlt[parquet]", "orjson"]
         subprocess.run(pip, check=True)
+        version = [f"{folder}/venv/bin/python", "-c", "from importlib.metadata import version; print(version('dlt'))"]
+        peer_version = subprocess.run(version, check=True, capture_output=True, text=True).stdout.strip()
         ours = measured([sys.executable, "-c", OURS, folder, str(rows)])
         peer = measured([f"{folder}/venv/bin/python", "-c", PEER, folder, str(rows)])
     print(f"ours {ours.cpu_s:6.2f} CPU-s  {ours.peak_mb:6.0f} MB   dlt {peer.cpu_s:6.2f} CPU-s  {peer.peak_mb:6.0f} MB")
@@ -99,7 +101,7 @@ def main() -> None:
         "ours_peak_mb_1m_json": round(ours.peak_mb),
         "peer_peak_mb_1m_json": round(peer.peak_mb),
         "peer_over_ours": round(peer.cpu_s / ours.cpu_s, 2),
-        "peer": "dlt",
+        "peer": f"dlt {peer_version}",
     }
     print(json.dumps(figures))
 

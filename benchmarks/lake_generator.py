@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from customer360.connectors.base import Batch, table
+from customer360.deliveries import Offer, Outcome, Ticket, claim, finish, start
 from customer360.lake import LakeWriter
-from customer360.ledger import Outcome, Ticket, finish, start
 from customer360.settings import Settings
 
 SOURCES = """
@@ -80,7 +80,8 @@ def write(settings: Settings, connection: Any, interactions: int, as_of: datetim
 def _load(
     settings: Settings, connection: Any, source: str, as_of: datetime, rows: int, tables: dict[str, pa.Table]
 ) -> None:
-    ticket = start(connection, source, "mapped", f"{source}/generated", f"{source:0<64}", 1, 0.0, as_of)
+    offer = Offer(source, "mapped", f"{source}/generated", f"{source:0<64}", 1, 0.0)
+    ticket = start(connection, offer, as_of)
     assert isinstance(ticket, Ticket)
     Path(settings.lake).mkdir(parents=True, exist_ok=True)
     writer = LakeWriter(settings.lake, source, ticket.batch_id, as_of, [])
@@ -89,4 +90,5 @@ def _load(
         for entity, each in tables.items()
     }
     writer.add(Batch(rows, shaped))
-    finish(connection, ticket, Outcome("loaded", rows, entity_rows=writer.commit()), as_of)
+    claim(connection, ticket, offer)
+    finish(connection, ticket, offer, Outcome("loaded", rows, entity_rows=writer.commit()), as_of)

@@ -1,43 +1,72 @@
 """The lake: append-only Parquet, one file per batch and entity: `<lake>/<source>/<entity>/<batch_id>.parquet`.
 
 The writer adds provenance and keys to what a connector hands over, cleans what no database takes
-(NUL), and counts duplicates: a record whose rows all stand, with the same content, earlier in the
-file or in another active batch of the source. Duplicates are counted but still written; staging
-keeps one. So replacing the file that came first loses nothing.
+(NUL), and counts duplicates: a record whose rows all stand, with the same content and the same
+identifiers, earlier in the delivery or in another active batch of the source. Duplicates are counted but
+still written; staging keeps one. So replacing the file that came first loses nothing.
 
 `row_hash` is DuckDB's hash: fast, and only ever compared to decide what counts as a duplicate.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import posixpath
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import IO, Any, Final, NamedTuple
 
 import duckdb
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
 
+from customer360.cleaning import clean
 from customer360.connectors.base import Batch, Rejected
-from customer360.contracts import PROVENANCE, REJECTED_FIELDS, TIMESTAMP, lake_schema
+from customer360.contracts import ENTITIES, PROVENANCE, REJECTED_FIELDS, lake_schema
 from customer360.engines.base import LakeFile
 from customer360.keys import SEPARATOR
+from customer360.sampling import Sample
 
-ROW_GROUP = 122_880
-_KIND_COLUMN = {"contact_record", "identifier"}  # entities whose rows name their record kind
+ROW_GROUP: Final = 122_880  # what DuckDB reads at once per thread; the least of a group but the last
+_KIND_COLUMN: Final = frozenset({"contact_record", "identifier"})  # entities whose rows name their record kind
+_DISTINCT: Final = frozenset({"record_key", "row_hash", "identifier_key", "row_number", "source_record_id"})
+
+
+class _Open(NamedTuple):
+    """A Parquet file being written under a name that nothing reads."""
+
+    writer: pq.ParquetWriter
+    stream: IO[bytes]
+    temporary: str
 
 
 class LakeWriter:
-    """Writes one delivery. Use: `add` each Batch, then `commit` (or `abort`).
+    """Writes one delivery. Use: `add` each Batch, then `finish`, then `commit`; or `abort` at any time.
 
-    Until `commit` the files carry temporary names that nothing reads.
+    Until `commit` the files carry temporary names. Holds one row group per entity and 32 bytes per row of
+    the delivery, whatever its size.
     """
 
-    def __init__(self, lake: str, source: str, batch_id: str, as_of: datetime, others: Sequence[LakeFile]) -> None:
+    def __init__(
+        self,
+        lake: str,
+        source: str,
+        batch_id: str,
+        as_of: datetime,
+        others: Sequence[LakeFile],
+        sample: Sample | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
+        """`others` are the source's other active files; `sample` is given every row as it is written; `again`
+        says that an attempt at this batch was made before."""
         self.filesystem, self.root = fsspec.core.url_to_fs(lake)
         self.source = source
         self.batch_id = batch_id
@@ -45,157 +74,259 @@ class LakeWriter:
         self.rows_read = self.rows_rejected = self.rows_duplicate = self.rows_cleaned = 0
         self.entity_rows: dict[str, int] = {}
         self._others = others
-        self._writers: dict[str, tuple[pq.ParquetWriter, Any, str]] = {}
+        self._sample = sample
+        self._again = again
+        self._is_finished = False
+        self._open: dict[str, _Open] = {}
+        self._pending: dict[str, list[pa.Table]] = {}
+        self._delivered: dict[str, list[pa.Table]] = {}  # (record_key, row_hash, row_number) by entity
+        self._collapsed: dict[int, int] = {}
         self._engine = duckdb.connect()
         self._engine.execute("set threads = 2")
-        self._seen: set[str] = set()
         self._token = uuid.uuid4().hex[:8]
 
-    def add(self, batch: Batch) -> dict[str, pa.Table]:
-        """Write one batch; returns its tables as written (for the raw gate)."""
+    def add(self, batch: Batch) -> None:
+        """Take in one batch. Rows are written a row group at a time."""
         self.rows_read += batch.rows_read
         self.rows_rejected += len(batch.rejected)
-        written: dict[str, pa.Table] = {}
-        flags: list[pa.Table] = []
+        self._collapsed.update(batch.collapsed)
         for entity, table in batch.tables.items():
-            if table.num_rows == 0:
-                continue
-            built = self._complete(entity, table)
-            if entity != "identifier":
-                flags.append(self._flag_duplicates(entity, built))
-            self._write(entity, built)
-            written[entity] = built
-        self.rows_duplicate += _duplicates(flags, batch.collapsed)
+            if table.num_rows:
+                self._pending.setdefault(entity, []).append(table)
         if batch.rejected:
             self._write("rejected", self._rejects(batch.rejected))
-        return written
+        if max((sum(part.num_rows for part in parts) for parts in self._pending.values()), default=0) >= ROW_GROUP:
+            self._flush()
+
+    def finish(self) -> None:
+        """Write out what is left, close the files, count `rows_duplicate`. Nothing is visible yet."""
+        self._flush()
+        for opened in self._open.values():
+            opened.writer.close()
+            if isinstance(self.filesystem, LocalFileSystem):
+                opened.stream.flush()
+                os.fsync(opened.stream.fileno())  # the ledger must never know more than the disk
+            opened.stream.close()
+        self.rows_duplicate = self._count_duplicates()
+        self._delivered.clear()
+        self._engine.close()
+        self._is_finished = True
 
     def commit(self) -> dict[str, int]:
-        """Give the files their names; returns rows by entity."""
-        for entity, (writer, stream, temporary) in self._writers.items():
-            writer.close()
-            stream.close()
+        """Give the files their names (after `finish`, if that is still to be done), and remove what dead
+        attempts at this batch left; rows by entity."""
+        if not self._is_finished:
+            self.finish()
+        for entity in (*ENTITIES, "rejected"):
             final = self._path(entity, f"{self.batch_id}.parquet")
-            if self.filesystem.exists(final):  # a dead attempt at the same batch wrote the same rows
+            if entity in self._open:
+                self._rename(self._open.pop(entity).temporary, final)
+            elif self.filesystem.exists(final):
                 self.filesystem.rm_file(final)
-            self.filesystem.mv(temporary, final)
-        self._writers.clear()
-        self._engine.close()
+            if self._again:
+                self._remove_leftovers(posixpath.dirname(final))
         return dict(self.entity_rows)
 
     def abort(self) -> None:
-        """Remove what was written."""
-        for writer, stream, temporary in self._writers.values():
-            writer.close()
-            stream.close()
-            self.filesystem.rm_file(temporary)
-        self._writers.clear()
+        """Remove what was written; does nothing after `commit`."""
+        for opened in self._open.values():
+            with contextlib.suppress(OSError, pa.ArrowException):  # half written: it is removed anyway
+                opened.writer.close()
+            with contextlib.suppress(OSError):
+                opened.stream.close()
+            with contextlib.suppress(FileNotFoundError):  # a newer attempt swept it
+                self.filesystem.rm_file(opened.temporary)
+        self._open.clear()
+        self._pending.clear()
         self._engine.close()
 
     # Rows -----------------------------------------------------------------------------------------
 
-    def _complete(self, entity: str, table: pa.Table) -> pa.Table:
+    def _flush(self) -> None:
+        tables: dict[str, pa.Table] = {}
+        cleaned: set[int] = set()
+        for entity, parts in self._pending.items():
+            tables[entity], numbers = clean(pa.concat_tables(parts))
+            cleaned.update(numbers)
+        self._pending.clear()
+        self.rows_cleaned += len(cleaned)
+        if not tables:
+            return
+        first = min(pc.min(table.column("row_number")).as_py() for table in tables.values())
+        last = max(pc.max(table.column("row_number")).as_py() for table in tables.values())
+        marks = self._identifier_marks(tables.get("identifier"), first, last)
+        keyed: dict[str, pa.Table] = {}
+        for entity, table in sorted(tables.items(), key=lambda item: item[0] == "identifier"):
+            built = self._complete(entity, table, marks[_offsets(table, first)], keyed)
+            if entity != "identifier":
+                keyed[entity] = built
+                pairs = built.select(["record_key", "row_hash", "row_number"])
+                self._delivered.setdefault(entity, []).append(pairs)
+            if self._sample is not None:
+                self._sample.add(entity, built)
+            self._write(entity, built)
+
+    def _identifier_marks(self, identifiers: pa.Table | None, first: int, last: int) -> np.ndarray[Any, Any]:
+        """For every row number of `first` … `last`, one number for its set of identifiers; 0 for none.
+
+        Part of `row_hash`: a contact whose only change is a new telephone number is no duplicate.
+        """
+        marks = np.zeros(last - first + 1, np.uint64)
+        if identifiers is not None:
+            content = ", ".join(_content(identifiers))
+            hashes = self._select(identifiers, f"hash({content}) as mark").column("mark").to_numpy()
+            np.add.at(marks, _offsets(identifiers, first), hashes)  # a sum: their order does not matter
+        return marks
+
+    def _complete(
+        self, entity: str, table: pa.Table, marks: np.ndarray[Any, Any], keyed: Mapping[str, pa.Table]
+    ) -> pa.Table:
         """Provenance, keys and hash in front of the connector's columns."""
-        table, cleaned = clean(table)
-        self.rows_cleaned += cleaned
         rows = table.num_rows
-        keys = self._keys(entity, table)
         columns: dict[str, Any] = {
-            "source": _constant(self.source, pa.string(), rows),
-            "batch_id": _constant(self.batch_id, pa.string(), rows),
-            "loaded_as_of": _constant(self.as_of, TIMESTAMP, rows),
-            **keys,
+            **self._provenance(rows),
+            **self._keys(entity, table, marks, keyed),
             **{name: table.column(name) for name in table.column_names},
         }
         schema = lake_schema(entity)
         return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
-    def _keys(self, entity: str, table: pa.Table) -> dict[str, pa.ChunkedArray]:
-        kind = "record_kind" if entity in _KIND_COLUMN else _literal(entity)
-        content = [f'"{name}"' for name in table.column_names if name != "row_number"]
-        select = [
-            f"md5_number_lower(concat_ws(chr({ord(SEPARATOR)}), {_literal(self.source)}, {kind},"
-            " source_record_id))::ubigint as record_key",
-            f"hash({', '.join(content)}) as row_hash",
-        ]
+    def _keys(
+        self, entity: str, table: pa.Table, marks: np.ndarray[Any, Any], keyed: Mapping[str, pa.Table]
+    ) -> dict[str, pa.ChunkedArray]:
+        content = _content(table)
+        record_key = None
         if entity == "identifier":
-            select.append(
-                f"md5_number_lower(concat_ws(chr({ord(SEPARATOR)}), identifier_type, identifier_value))::ubigint"
-                " as identifier_key"
-            )
+            select = [f"{_key('identifier_type', 'identifier_value')} as identifier_key"]
+            record_key = _borrowed_keys(table, keyed)
+        else:
+            select = []
+            table = table.append_column("identifier_mark", pa.array(marks))
+            content.append("identifier_mark")
+        select.append(f"hash({', '.join(content)}) as row_hash")
+        if record_key is None:
+            kind = "record_kind" if entity in _KIND_COLUMN else _literal(entity)
+            select.append(f"{_key(_literal(self.source), kind, 'source_record_id')} as record_key")
+        found = self._select(table, *select)
+        keys = {name: signed(found.column(name)) for name in found.column_names}
+        return keys if record_key is None else {**keys, "record_key": record_key}
+
+    def _select(self, table: pa.Table, *expressions: str) -> pa.Table:
+        """Expressions over the rows of `table`, in their order."""
         self._engine.register("rows", table)
-        found = self._engine.sql(f"select {', '.join(select)} from rows").to_arrow_table()
+        found: pa.Table = self._engine.sql(f"select {', '.join(expressions)} from rows").to_arrow_table()
         self._engine.unregister("rows")
-        return {name: signed(found.column(name)) for name in found.column_names}
+        return found
 
-    def _flag_duplicates(self, entity: str, table: pa.Table) -> pa.Table:
-        """Rows of `table` as (row_number, is_duplicate)."""
-        seen = f'"seen_{entity}"'
-        if entity not in self._seen:
-            self._seen.add(entity)
-            self._engine.execute(f"create table {seen} (record_key bigint, row_hash bigint)")
-            for other in self._others:
-                if other.entity == entity:
-                    self._engine.register("other", self._pairs(other))
-                    self._engine.execute(f"insert into {seen} select record_key, row_hash from other")
-                    self._engine.unregister("other")
-        self._engine.register("rows", table.select(["record_key", "row_hash", "row_number"]))
-        flagged: pa.Table = self._engine.sql(
-            f"""
-            select row_number, exists (select 1 from {seen} s where s.record_key = r.record_key
-                    and s.row_hash = r.row_hash)
-                or row_number() over (partition by record_key, row_hash order by row_number) > 1 as is_duplicate
-            from rows r
-            """
-        ).to_arrow_table()
-        self._engine.execute(f"insert into {seen} select record_key, row_hash from rows")
-        self._engine.unregister("rows")
-        return flagged
-
-    def _pairs(self, other: LakeFile) -> pa.Table:
-        path = other.path.split("://", 1)[-1] if "://" in other.path else other.path
-        return pq.read_table(path, columns=["record_key", "row_hash"], filesystem=self.filesystem, partitioning=None)
+    def _provenance(self, rows: int) -> dict[str, pa.Array]:
+        values = (self.source, self.batch_id, self.as_of)
+        return {
+            field.name: pa.repeat(pa.scalar(value, field.type), rows)
+            for field, value in zip(PROVENANCE, values, strict=True)
+        }
 
     def _rejects(self, rejected: Sequence[Rejected]) -> pa.Table:
-        rows = len(rejected)
-        columns: list[Any] = [
-            _constant(self.source, pa.string(), rows),
-            _constant(self.batch_id, pa.string(), rows),
-            _constant(self.as_of, TIMESTAMP, rows),
-        ]
-        columns += [pa.array([getattr(each, f.name) for each in rejected], f.type) for f in REJECTED_FIELDS]
-        return pa.Table.from_arrays(columns, schema=pa.schema((*PROVENANCE, *REJECTED_FIELDS)))
+        columns: dict[str, Any] = self._provenance(len(rejected))
+        columns |= {f.name: pa.array([getattr(each, f.name) for each in rejected], f.type) for f in REJECTED_FIELDS}
+        return pa.Table.from_arrays(list(columns.values()), schema=lake_schema("rejected"))
+
+    # Duplicates -----------------------------------------------------------------------------------
+
+    def _count_duplicates(self) -> int:
+        """Source records all of whose rows are duplicates, with the records collapsed into them."""
+        parts = [self._marked(entity, pa.concat_tables(tables)) for entity, tables in self._delivered.items()]
+        if not any(pc.any(part.column("is_duplicate")).as_py() for part in parts):
+            return 0
+        every = pa.concat_tables(parts).group_by("row_number").aggregate([("is_duplicate", "min")])
+        numbers = every.filter(every.column("is_duplicate_min")).column("row_number").to_pylist()
+        return sum(1 + self._collapsed.get(number, 0) for number in numbers)
+
+    def _marked(self, entity: str, rows: pa.Table) -> pa.Table:
+        """(row_number, is_duplicate) of every row: an earlier row of the delivery, or one of another
+        batch, has its key and hash."""
+        known = self._known(entity, rows)
+        if not known.num_rows and _all_different(rows.column("row_hash")):
+            return pa.table({"row_number": rows.column("row_number"), "is_duplicate": np.zeros(len(rows), np.bool_)})
+        self._engine.register("delivered", rows)
+        self._engine.register("known", known)
+        found: pa.Table = self._engine.sql(
+            """
+            select row_number, k.record_key is not null
+                or row_number > min(row_number) over (partition by d.record_key, d.row_hash) as is_duplicate
+            from delivered as d
+            left join known as k on k.record_key = d.record_key and k.row_hash = d.row_hash
+            """
+        ).to_arrow_table()
+        for name in ("delivered", "known"):
+            self._engine.unregister(name)
+        return found
+
+    def _known(self, entity: str, rows: pa.Table) -> pa.Table:
+        """Distinct (record_key, row_hash) of `rows` that other batches hold: their files are read once, two
+        columns of them, and only what matches is kept."""
+        paths = [self.filesystem._strip_protocol(other.path) for other in self._others if other.entity == entity]
+        if not paths:
+            return rows.select(["record_key", "row_hash"]).slice(0, 0)
+        others = ds.dataset(paths, schema=_PAIR, filesystem=self.filesystem, format="parquet")
+        self._engine.register("delivered", rows)
+        self._engine.register("others", others)
+        found: pa.Table = self._engine.sql(
+            "select distinct record_key, row_hash from others semi join delivered using (record_key, row_hash)"
+        ).to_arrow_table()
+        for name in ("delivered", "others"):
+            self._engine.unregister(name)
+        return found
 
     # Files ----------------------------------------------------------------------------------------
 
     def _write(self, entity: str, table: pa.Table) -> None:
-        if entity not in self._writers:
+        if entity not in self._open:
             temporary = self._path(entity, f".{self.batch_id}.{self._token}.tmp")
             self.filesystem.makedirs(posixpath.dirname(temporary), exist_ok=True)
             stream = self.filesystem.open(temporary, "wb")
-            writer = pq.ParquetWriter(stream, lake_schema(entity), compression="zstd", use_dictionary=True)
-            self._writers[entity] = (writer, stream, temporary)
-        self._writers[entity][0].write_table(table, row_group_size=ROW_GROUP)
+            schema = lake_schema(entity)
+            repeating = [name for name in schema.names if name not in _DISTINCT]
+            writer = pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=repeating)
+            self._open[entity] = _Open(writer, stream, temporary)
+        groups = max(1, table.num_rows // ROW_GROUP)
+        self._open[entity].writer.write_table(table, row_group_size=-(-table.num_rows // groups))
         self.entity_rows[entity] = self.entity_rows.get(entity, 0) + table.num_rows
+
+    def _rename(self, temporary: str, final: str) -> None:
+        if isinstance(self.filesystem, LocalFileSystem):
+            os.replace(temporary, final)  # noqa: PTH105  (fsspec gives texts)
+            _sync_folder(posixpath.dirname(final))
+        else:
+            self.filesystem.mv(temporary, final)
+
+    def _remove_leftovers(self, folder: str) -> None:
+        """Temporary files of this batch: their attempts are dead, or will find themselves superseded."""
+        self.filesystem.invalidate_cache()
+        for path in self.filesystem.ls(folder, detail=False) if self.filesystem.exists(folder) else ():
+            if posixpath.basename(path).startswith(f".{self.batch_id}."):
+                self.filesystem.rm_file(path)
 
     def _path(self, entity: str, name: str) -> str:
         return posixpath.join(self.root, self.source, entity, name)
 
 
-def clean(table: pa.Table) -> tuple[pa.Table, int]:
-    """Remove NUL characters from text columns; returns the table and how many values had one."""
-    cleaned = 0
-    for index, column in enumerate(table.columns):
-        if not pa.types.is_string(column.type):
-            continue
-        has_nul = pc.match_substring(column, "\0")
-        count = pc.sum(has_nul).as_py() or 0
-        if count:
-            cleaned += count
-            table = table.set_column(
-                index, table.field(index), pc.replace_substring(column, pattern="\0", replacement="")
-            )
-    return table, cleaned
+_PAIR: Final = pa.schema([pa.field("record_key", pa.int64()), pa.field("row_hash", pa.int64())])
+
+
+def sweep(lake: str, older_than: datetime) -> int:
+    """Remove temporary files that attempts killed before `older_than` left; how many there were."""
+    filesystem, root = fsspec.core.url_to_fs(lake)
+    filesystem.invalidate_cache()
+    swept = 0
+    for path, info in filesystem.find(root, detail=True).items():
+        name = posixpath.basename(path)
+        stamp = info.get("mtime") or info.get("LastModified") or info.get("updated") or info.get("created")
+        seconds = stamp.timestamp() if hasattr(stamp, "timestamp") else stamp
+        is_old = seconds is not None and seconds < older_than.timestamp()
+        if name.startswith(".") and name.endswith(".tmp") and is_old:
+            filesystem.rm_file(path)
+            swept += 1
+    return swept
 
 
 def signed(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -203,18 +334,54 @@ def signed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], type=pa.int64())
 
 
-def _duplicates(flags: Sequence[pa.Table], collapsed: Mapping[int, int]) -> int:
-    """Source records all of whose rows are duplicates, with the records collapsed into them."""
-    if not flags or not any(pc.any(table.column("is_duplicate")).as_py() for table in flags):
-        return 0
-    every = pa.concat_tables(flags).group_by("row_number").aggregate([("is_duplicate", "min")])
-    numbers = every.filter(every.column("is_duplicate_min")).column("row_number").to_pylist()
-    return sum(1 + collapsed.get(number, 0) for number in numbers)
+def _all_different(column: pa.ChunkedArray) -> bool:
+    ordered = np.sort(column.to_numpy())
+    return not bool((ordered[1:] == ordered[:-1]).any())
 
 
-def _constant(value: Any, kind: pa.DataType, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, kind), rows)
+def _offsets(table: pa.Table, first: int) -> np.ndarray[Any, Any]:
+    offsets: np.ndarray[Any, Any] = table.column("row_number").to_numpy() - first
+    return offsets
+
+
+def _borrowed_keys(identifiers: pa.Table, keyed: Mapping[str, pa.Table]) -> pa.ChunkedArray | None:
+    """Record keys of identifiers from one entity's rows of the same records, which spares hashing them again;
+    None unless every identifier is of a row there."""
+    wanted = identifiers.column("row_number").to_numpy()
+    for entity, records in keyed.items():
+        numbers = records.column("row_number").to_numpy()
+        places = np.searchsorted(numbers, wanted)  # if `numbers` are not in order, it is seen below
+        if places.max() >= len(numbers):
+            continue
+        needed = [name for name in ("record_key", "source_record_id", "record_kind") if name in records.column_names]
+        found = records.select(needed).take(places)
+        kind = found.column("record_kind") if entity in _KIND_COLUMN else entity
+        same = pc.and_(
+            pc.equal(found.column("source_record_id"), identifiers.column("source_record_id")),
+            pc.equal(kind, identifiers.column("record_kind")),
+        )
+        if pc.all(same).as_py():
+            return found.column("record_key")
+    return None
+
+
+def _content(table: pa.Table) -> list[str]:
+    """The columns whose values make a row what it is, quoted."""
+    return [f'"{name}"' for name in table.column_names if name != "row_number"]
+
+
+def _key(*parts: str) -> str:
+    """SQL of `keys.key` over SQL expressions, as an unsigned number."""
+    return f"md5_number_lower(concat_ws(chr({ord(SEPARATOR)}), {', '.join(parts)}))::ubigint"
 
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

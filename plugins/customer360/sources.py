@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -18,7 +19,17 @@ VERSION = 1
 DATE_ORDERS = ("ymd", "dmy", "mdy")
 ON_FAILURE = ("reject", "stop")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_CRON_FIELD = re.compile(r"(\*|\d+(-\d+)?|[A-Za-z]{3}(-[A-Za-z]{3})?)(/\d+)?(,(\d+(-\d+)?|[A-Za-z]{3})(/\d+)?)*")
+_CRON_PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# Lowest and highest value of each field, and the names that stand for values from the lowest on.
+_CRON: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("weekday", 0, 7, _DAYS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,13 @@ class SourcesError(Exception):
 _SOURCE_KEYS = tuple(each.name for each in fields(Source) if each.name != "name")
 _DEFAULT_KEYS = tuple(key for key in _SOURCE_KEYS if key not in {"connector", "location", "mapping", "options"})
 _COMPANY_KEYS = ("timezone", "currency", "own_identities", "phone_region")
-_OWN_KEYS = ("domains", "emails", "phones", "phone_prefixes", "agents")
+_OWN_KEYS = {
+    "domains": "a domain",
+    "emails": "an address",
+    "phones": "a telephone number",
+    "phone_prefixes": "an international prefix such as +493023125",
+    "agents": "an address or a telephone number",
+}
 
 
 def load_sources(path: Path, check_connectors: bool = True) -> SourcesConfig:
@@ -167,17 +184,26 @@ class _Reader:
     def zone(self, at: KeyPath, value: Any) -> ZoneInfo:
         if not isinstance(value, str):
             raise self.error(at, "timezone is missing; give an IANA name such as Europe/Berlin")
-        if value not in available_timezones():
-            raise self.choice(at, "time zone", value, available_timezones())
+        if value not in _zones():
+            raise self.choice(at, "time zone", value, _zones())
         return ZoneInfo(value)
 
     def encoding(self, at: KeyPath, value: Any) -> str:
         if value == "auto":
             return "auto"
         try:
+            b" ".decode(str(value))  # refuses what is no text encoding, too (base64)
             return codecs.lookup(str(value)).name
-        except LookupError:
-            raise self.error(at, f"encoding {value!r} is not a codec; auto, utf-8, cp1252, gb18030, …") from None
+        except (LookupError, UnicodeError, ValueError):
+            raise self.error(at, f"encoding {value!r} is not a text codec; auto, utf-8, cp1252, gb18030, …") from None
+
+    def location(self, at: KeyPath, value: Any) -> str:
+        text = self.text(at, value)
+        if text is None or "://" in text or text.startswith("/") or ".." in text.split("/"):
+            raise self.error(
+                at, f"location {value!r} must be a path or glob below the landing root, such as phone/*.csv"
+            )
+        return text
 
     def date_order(self, at: KeyPath, value: Any) -> str:
         return self.one_of(at, "date_order", value, DATE_ORDERS)
@@ -189,7 +215,7 @@ class _Reader:
         if value is None:
             return None
         if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{2}", value):
-            raise self.error(at, f"phone_region {value!r} must be two capital letters (ISO 3166-1), such as DE")
+            raise self.error(at, f"phone_region {value!r} must be two capital letters (ISO 3166-1), such as DE or 'NO'")
         return value
 
     def currency(self, at: KeyPath, value: Any) -> str | None:
@@ -203,8 +229,11 @@ class _Reader:
         if value is None:
             return None
         parts = str(value).split()
-        if len(parts) != 5 or not all(_CRON_FIELD.fullmatch(part) for part in parts):
-            raise self.error(at, f"schedule {value!r} is not a cron expression of five fields")
+        if len(parts) != len(_CRON):
+            raise self.error(at, f"schedule {value!r} is not a cron expression of five fields, such as 30 1 * * *")
+        for part, (name, low, high, names) in zip(parts, _CRON, strict=True):
+            if not all(_cron_part_ok(each, low, high, names) for each in part.split(",")):
+                raise self.error(at, f"schedule {value!r}: {part!r} is no {name} ({low}-{high})")
         return " ".join(parts)
 
     def days(self, at: KeyPath, value: Any) -> int:
@@ -273,7 +302,7 @@ _CHECKS = {
     "schedule": "schedule",
     "retention_days": "days",
     "connector": "text",
-    "location": "text",
+    "location": "location",
     "expectations": "text",
     "system": "text",
     "options": "dictionary",
@@ -281,32 +310,70 @@ _CHECKS = {
 }
 
 
+def _cron_part_ok(part: str, low: int, high: int, names: Collection[str]) -> bool:
+    """One element of a cron field's list: `*`, a value, a range, each with an optional step."""
+    match = _CRON_PART.fullmatch(part)
+    if match is None or (match["step"] is not None and not 1 <= int(match["step"]) <= high):
+        return False
+    if match["first"] is None:
+        return True
+    named = {name: index for index, name in enumerate(names, low)}
+    ends = [named.get(text.lower(), text) for text in (match["first"], match["last"] or match["first"])]
+    if not all(str(end).isdecimal() for end in ends):
+        return False
+    first, last = (int(end) for end in ends)
+    return low <= first <= last <= high
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def load_own_identities(path: Path, region: str | None) -> OwnIdentities:
     """Read the company's own domains, mailboxes, numbers and agents' addresses, normalised.
 
-    Raises YamlError with the line of a wrong key or of a value that is no address or number.
+    Raises YamlError with the line of a wrong key or of a value that is no address, number or domain.
     """
-    from customer360 import normalise
-
     document = yaml_lines.read(path)
     if not isinstance(document.data, dict):
         raise YamlError(f"{path}:1: must be a mapping of {', '.join(_OWN_KEYS)}")
-    found: dict[str, set[str]] = {"emails": set(), "phones": set()}
+    found: dict[str, set[str]] = {"domains": set(), "emails": set(), "phones": set(), "phone_prefixes": set()}
     for key, values in document.data.items():
         if key not in _OWN_KEYS:
             raise YamlError(f"{document.where((key,))}: unknown key {key!r}; known: {', '.join(_OWN_KEYS)}")
+        if values is not None and not isinstance(values, list):
+            raise YamlError(f"{document.where((key,))}: {key} must be a list")
         for index, value in enumerate(values or ()):
-            text = str(value)
-            if key in {"domains", "phone_prefixes"}:
-                continue
-            is_email = "@" in text
-            normalised = normalise.email(text) if is_email else normalise.phone(text, region)
-            if normalised.value is None or (is_email and not normalised.is_valid):
-                raise YamlError(f"{document.where((key, index))}: not an address or number")
-            found["emails" if is_email else "phones"].add(normalised.value)
+            where = document.where((key, index))
+            if not isinstance(value, str):
+                raise YamlError(f"{where}: must be a text; put numbers in quotes")
+            kind, normalised = _own_value(key, value, region)
+            if normalised is None:
+                raise YamlError(f"{where}: not {_OWN_KEYS[key]}")
+            found[kind].add(normalised)
     return OwnIdentities(
-        domains=frozenset(str(each).lower() for each in document.data.get("domains") or ()),
+        domains=frozenset(found["domains"]),
         emails=frozenset(found["emails"]),
         phones=frozenset(found["phones"]),
-        phone_prefixes=tuple(sorted(str(each) for each in document.data.get("phone_prefixes") or ())),
+        phone_prefixes=tuple(sorted(found["phone_prefixes"])),
     )
+
+
+def _own_value(key: str, value: str, region: str | None) -> tuple[str, str | None]:
+    """Which set an entry of the list `key` belongs to, and its normalised value; None if it is none."""
+    from customer360 import normalise
+
+    if key == "domains":
+        address = normalise.email(f"postmaster@{value.strip().removeprefix('@')}")
+        return key, address.value.rpartition("@")[2] if address.value and address.is_valid else None
+    if key == "phone_prefixes":
+        digits = re.sub(r"[\s()./-]", "", value)
+        return key, digits if re.fullmatch(r"\+[1-9]\d*", digits) else None
+    if "@" in value and key != "phones":
+        address = normalise.email(value)
+        return "emails", address.value if address.is_valid else None
+    number = normalise.phone(value, region)
+    # An extension, or a number newer than the numbering plan we know, is one too; a name is not.
+    is_number = re.fullmatch(r"\+?\d+", number.value or "") and number.kind in {"ok", "short_code", "invalid"}
+    return "phones", number.value if key != "emails" and is_number else None

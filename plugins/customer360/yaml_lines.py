@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 KeyPath = tuple[str | int, ...]
+_DEEPEST = 50
 
 
 class YamlError(Exception):
@@ -36,7 +37,11 @@ def read(path: Path) -> Document:
         raise YamlError(f"{path}:1: no such file") from None
     except UnicodeDecodeError as error:
         raise YamlError(f"{path}:1: not UTF-8 at byte {error.start}") from None
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise YamlError(f"{path}:{line}: a character YAML does not allow") from None
     try:
         node = loader.get_single_node()
         document = Document(path, None)
@@ -51,17 +56,35 @@ def read(path: Path) -> Document:
 
 def _build(loader: yaml.SafeLoader, node: yaml.Node, key: KeyPath, document: Document) -> Any:
     document.lines.setdefault(key, node.start_mark.line + 1)
+    if len(key) > _DEEPEST:
+        raise YamlError(f"{document.path}:{node.start_mark.line + 1}: nested too deeply; an alias of itself?")
     if isinstance(node, yaml.MappingNode):
-        built: dict[str, Any] = {}
-        loader.flatten_mapping(node)
-        for key_node, value_node in node.value:
-            name = str(loader.construct_object(key_node, deep=True))
-            line = key_node.start_mark.line + 1
-            if name in built:
-                raise YamlError(f"{document.path}:{line}: key {name!r} stands twice")
-            document.lines[(*key, name)] = line
-            built[name] = _build(loader, value_node, (*key, name), document)
-        return built
+        return _mapping(loader, node, key, document)
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, each, (*key, index), document) for index, each in enumerate(node.value)]
-    return loader.construct_object(node, deep=True)
+    try:
+        return loader.construct_object(node, deep=True)
+    except ValueError:  # looks like a date or number and is none: 2026-02-31
+        raise YamlError(f"{document.path}:{node.start_mark.line + 1}: no such value; put it in quotes") from None
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, key: KeyPath, document: Document) -> dict[str, Any]:
+    _refuse_twice(loader, node, document)
+    loader.flatten_mapping(node)  # what is merged in by `<<` comes first: the mapping's own entries win
+    built: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        name = str(loader.construct_object(key_node, deep=True))
+        document.lines[(*key, name)] = key_node.start_mark.line + 1
+        built[name] = _build(loader, value_node, (*key, name), document)
+    return built
+
+
+def _refuse_twice(loader: yaml.SafeLoader, node: yaml.MappingNode, document: Document) -> None:
+    seen: set[str] = set()
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        name = str(loader.construct_object(key_node, deep=True))
+        if name in seen:
+            raise YamlError(f"{document.path}:{key_node.start_mark.line + 1}: key {name!r} stands twice")
+        seen.add(name)

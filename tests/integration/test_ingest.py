@@ -230,7 +230,8 @@ print("done", flush=True)
 
 def test_killed_while_loading_then_retried_equals_a_clean_load(settings: Settings) -> None:
     put(settings, "calls/a.csv", calls(*(f"c{n:06d}" for n in range(120_000))))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     killed = 0
     for delay in (0.05, 0.2, 0.4, 0.6, 0.8):
         process = subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE, text=True, env=environment)
