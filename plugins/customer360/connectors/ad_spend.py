@@ -113,7 +113,9 @@ def _batch(rows: Records, source: Source, given: dict[str, int]) -> Batch:
     if not _has_spend(set(rows.header)):
         build.refuse(np.ones(len(rows), np.bool_), "no_spend")
         return build.batch()
-    day, bad_day = convert(build.text(*_DAYS), pa.date32(), source)
+    # Only the first heading counts: a total has no day, though it has the period it sums up.
+    heading = next(name for name in _DAYS if build.has(name))
+    day, bad_day = convert(build.text(heading), pa.date32(), source)
     platform = str(source.options.get("platform") or _platform(set(rows.header)))
     names = {
         "campaign_id": build.text(*_CAMPAIGN_IDS, *_bare_id(build)),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -14,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.connectors.amounts import parse_amounts
-from customer360.connectors.stamps import localise, parse_stamps
+from customer360.connectors.frame import plain_text
+from customer360.connectors.stamps import Stamps, localise, parse_stamps
 from customer360.connectors.text import NULL_WORDS
-from customer360.contracts import MONEY, TIMESTAMP
+from customer360.contracts import TIMESTAMP
 
 if TYPE_CHECKING:
     from customer360.sources import Source
@@ -26,24 +28,38 @@ Mask = npt.NDArray[np.bool_]
 _TRUE: Final = frozenset({"true", "t", "1", "yes", "y", "ja", "j", "wahr", "oui", "si", "sí", "x", "on", "是"})
 _FALSE: Final = frozenset({"false", "f", "0", "no", "n", "nein", "falsch", "non", "off", "否"})
 _NULLS: Final = pa.array(sorted(NULL_WORDS))
-_EXCEL_FLOAT: Final = r"^(-?\d+)\.0+$"
+_ISO_NAIVE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?)?")
+_DST_FLAGS: Final = ("", "dst_ambiguous", "dst_gap")
 
 
 def as_text(column: pa.Array) -> pa.Array:
-    """Trimmed text; empty and null words are null; whole floats lose their '.0'."""
+    """Trimmed text; empty and null words are null; whole floats lose their '.0'; lists are joined by ';'."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    if pa.types.is_null(column.type):
-        return column.cast(pa.string())
-    if pa.types.is_floating(column.type):
-        text = column.cast(pa.string())
-        return pc.replace_substring_regex(text, _EXCEL_FLOAT, r"\1")
-    if pa.types.is_boolean(column.type):
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return _float_text(column)
+    if pa.types.is_boolean(kind):
         return pc.if_else(column, "true", "false")
-    if not pa.types.is_string(column.type):
+    if pa.types.is_nested(kind):
+        return pa.array([plain_text(value) for value in column.to_pylist()], pa.string())
+    if not _is_text(kind):
         return column.cast(pa.string())
-    trimmed = pc.utf8_trim_whitespace(column)
+    trimmed = pc.utf8_trim_whitespace(column.cast(pa.string()))
     return pc.if_else(pc.is_in(pc.utf8_lower(trimmed), _NULLS), pa.scalar(None, pa.string()), trimmed)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_unicode(kind) or pa.types.is_large_unicode(kind) or pa.types.is_string_view(kind))
+
+
+def _float_text(column: pa.Array) -> pa.Array:
+    """Whole numbers by their digits: 13800138000.0 is a phone number, not 1.38e+10. NaN is null."""
+    numbers = column.cast(pa.float64())
+    numbers = pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))
+    whole = pc.and_(pc.equal(numbers, pc.round(numbers)), pc.less(pc.abs(numbers), 2.0**53))
+    digits = pc.if_else(whole, numbers, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(pa.string())
+    return pc.if_else(whole, digits, numbers.cast(pa.string()))
 
 
 def join_texts(columns: Sequence[pa.Array], separator: str) -> pa.Array:
@@ -71,7 +87,8 @@ def convert(
     `form` is a strptime form for stamps and dates; `zone` replaces the source's for them.
     """
     if pa.types.is_timestamp(kind):
-        return _stamps(column, source, form, zone)
+        stamps = read_stamps(column, source, form, zone)
+        return stamps.instant, stamps.unreadable
     if pa.types.is_date(kind):
         return _dates(column, source, form)
     if pa.types.is_decimal(kind) or pa.types.is_integer(kind):
@@ -89,23 +106,29 @@ def offsets(instants: pa.Array, source: Source, zone: str | None = None) -> pa.A
     return minutes.cast(pa.int16())
 
 
-def _stamps(column: pa.Array, source: Source, form: str | None, zone: str | None) -> tuple[pa.Array, Mask]:
+def read_stamps(column: pa.Array, source: Source, form: str | None = None, zone: str | None = None) -> Stamps:
+    """Stamps of any column: typed, text in any known form, or text in the strptime form `form`.
+
+    `zone` replaces the source's for stamps that carry none. A whole ISO 8601 stamp is read beside `form`:
+    spreadsheets deliver dates as dates in some rows and as text in others.
+    """
     at = replace(source, timezone=ZoneInfo(zone)) if zone else source
-    none = np.zeros(len(column), np.bool_)
-    if pa.types.is_timestamp(column.type):
-        if column.type.tz is not None:
-            return column.cast(TIMESTAMP), none
-        return _local(column.cast(pa.timestamp("us")), at.timezone), none
-    if pa.types.is_date(column.type):
-        return _local(column.cast(pa.timestamp("us")), at.timezone), none
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        instant = column.cast(TIMESTAMP)
+        return Stamps(instant, offsets(instant, at), pa.nulls(len(column), pa.string()), _none(column))
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return _local(column.cast(pa.timestamp("us"), safe=False), at.timezone, _none(column))
     text = as_text(column)
     if form is None:
-        stamps = parse_stamps(text, at)
-        return stamps.instant, stamps.unreadable
+        return parse_stamps(text, at)
     if "%z" in form:
-        return _each(text, form)
+        return _with_zone(text, form)
     naive, unreadable = _naive(text, form)
-    return _local(naive, at.timezone), unreadable
+    return _local(naive, at.timezone, unreadable)
+
+
+def _none(column: pa.Array) -> Mask:
+    return np.zeros(len(column), np.bool_)
 
 
 def _naive(text: pa.Array, form: str) -> tuple[pa.Array, Mask]:
@@ -121,43 +144,72 @@ def _naive(text: pa.Array, form: str) -> tuple[pa.Array, Mask]:
     return naive, unreadable
 
 
-def _local(naive: pa.Array, zone: ZoneInfo) -> pa.Array:
+def _local(naive: pa.Array, zone: ZoneInfo, unreadable: Mask) -> Stamps:
     missing = naive.is_null().to_numpy(zero_copy_only=False)
-    micros, _, _ = localise(naive.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), zone)
-    return pa.array(micros, pa.int64(), mask=missing).cast(pa.timestamp("us")).cast(TIMESTAMP)
+    wall = naive.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    micros, minutes, kinds = localise(wall, zone)
+    flags = pa.DictionaryArray.from_arrays(pa.array(kinds, mask=missing | (kinds == 0)), pa.array(_DST_FLAGS))
+    return Stamps(
+        pa.array(micros, pa.int64(), mask=missing).cast(pa.timestamp("us")).cast(TIMESTAMP),
+        pa.array(minutes, pa.int16(), mask=missing),
+        flags.cast(pa.string()),
+        unreadable,
+    )
+
+
+def _with_zone(text: pa.Array, form: str) -> Stamps:
+    known = _read_distinct(text, form)
+    found = [known.get(value) if value is not None else None for value in text.to_pylist()]
+    minutes = [each and int((each.utcoffset() or timedelta()).total_seconds()) // 60 for each in found]
+    instant = pa.array(found, TIMESTAMP)
+    unreadable = pc.and_(text.is_valid(), instant.is_null()).to_numpy(zero_copy_only=False)
+    return Stamps(instant, pa.array(minutes, pa.int16()), pa.nulls(len(text), pa.string()), unreadable)
 
 
 def _each(text: pa.Array, form: str) -> tuple[pa.Array, Mask]:
+    known = _read_distinct(text, form)
+    naive = pa.array(
+        [known.get(value) if value is not None else None for value in text.to_pylist()], pa.timestamp("us")
+    )
+    return naive, pc.and_(text.is_valid(), naive.is_null()).to_numpy(zero_copy_only=False)
+
+
+def _read_distinct(text: pa.Array, form: str) -> dict[str, datetime | None]:
+    """Every different text with its stamp; None where it is neither of `form` nor a whole ISO stamp."""
     known: dict[str, datetime | None] = {}
     for value in set(text.drop_null().to_pylist()):
         try:
             known[value] = datetime.strptime(value, form)
         except ValueError:
-            known[value] = None
-    values = text.to_pylist()
-    unreadable = np.fromiter((v is not None and known[v] is None for v in values), np.bool_, len(values))
-    kind = TIMESTAMP if "%z" in form else pa.timestamp("us")
-    return pa.array([known.get(value) if value is not None else None for value in values], kind), unreadable
+            iso = datetime.fromisoformat(value) if _ISO_NAIVE.fullmatch(value) else None
+            known[value] = iso if "%z" not in form else None
+    return known
 
 
 def _dates(column: pa.Array, source: Source, form: str | None) -> tuple[pa.Array, Mask]:
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
         return column.cast(pa.date32()), np.zeros(len(column), np.bool_)
     utc = replace(source, timezone=ZoneInfo("UTC"))  # a day is a day: no zone moves it
-    instants, unreadable = _stamps(column, utc, form, None)
-    return instants.cast(pa.timestamp("us")).cast(pa.date32(), safe=False), unreadable
+    stamps = read_stamps(column, utc, form)
+    return stamps.instant.cast(pa.timestamp("us")).cast(pa.date32(), safe=False), stamps.unreadable
 
 
 def _numbers(column: pa.Array, kind: pa.DataType, decimal_comma: bool) -> tuple[pa.Array, Mask]:
-    none = np.zeros(len(column), np.bool_)
-    if pa.types.is_decimal(column.type) or pa.types.is_integer(column.type):
-        return column.cast(kind, safe=False), none
+    """Numbers as `kind`, rounded to its decimals; those too large for it do not fit."""
     if pa.types.is_floating(column.type):
-        return pc.round(column, 6).cast(MONEY, safe=False).cast(kind, safe=False), none
-    amounts = parse_amounts(as_text(column).to_pylist(), decimal_comma=decimal_comma)
-    if pa.types.is_integer(kind):
-        return pc.round(amounts.value).cast(kind, safe=False), amounts.unreadable
-    return amounts.value.cast(kind, safe=False), amounts.unreadable
+        column = _float_text(column)
+    if pa.types.is_decimal(column.type) or pa.types.is_integer(column.type):
+        exact, unreadable = column, _none(column)
+    else:
+        exact, unreadable = parse_amounts(as_text(column), decimal_comma=decimal_comma)
+    whole = pa.types.is_integer(kind)
+    limit = 2 ** (kind.bit_width - 1) if whole else 10 ** (kind.precision - kind.scale)
+    size = pc.abs(exact.cast(pa.float64()))
+    misfit = unreadable | pc.greater_equal(size, float(limit)).fill_null(False).to_numpy(zero_copy_only=False)
+    exact = pc.if_else(pa.array(misfit), pa.scalar(None, exact.type), exact)
+    if whole:
+        return pc.round(exact).cast(kind, safe=False), misfit
+    return exact.cast(kind, safe=False), misfit
 
 
 def _booleans(column: pa.Array) -> tuple[pa.Array, Mask]:

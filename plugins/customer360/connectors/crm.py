@@ -1,13 +1,15 @@
 """What CRM exports share: which object a CSV holds, and columns under many names → contract rows.
 
-The object is known by the columns a file has, never by its name. A value that does not fit its
-contract column refuses the record and names the column.
+The object is known by the columns a file has, never by its name. A column may go by several names (API,
+warehouse, label); where a file has more than one of them, the first that has a value counts. A value that
+does not fit its contract column refuses the record and names the column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import md5
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360 import normalise
+from customer360.connectors.amounts import uses_decimal_comma
 from customer360.connectors.base import Batch, InputFile, UnreadableFile, table
 from customer360.connectors.convert import as_text, convert
 from customer360.connectors.mapping import column_type
@@ -76,20 +79,45 @@ class Builder:
     prefix: str = ""  # what warehouse copies put before property names
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
     refused: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    columns_read: dict[str, pa.Array] = field(default_factory=dict)
+    collapsed: dict[int, int] = field(default_factory=dict)
 
     def text(self, *names: str) -> pa.Array:
-        """First column that goes by one of `names`, as text."""
-        known = [spelling for name in names for spelling in (name, self.prefix + name)]
-        return self.rows.column(*known)
+        """First value among the columns that go by one of `names`, as trimmed text."""
+        found = [self._column(name) for name in self._spellings(names)]
+        if not found:
+            return pa.nulls(len(self.rows), pa.string())
+        return found[0] if len(found) == 1 else pc.coalesce(*found)
 
     def has(self, *names: str) -> bool:
-        return self.rows.has(*names, *(self.prefix + name for name in names))
+        """Whether the file has a column that goes by one of `names`."""
+        return bool(self._spellings(names))
+
+    def _spellings(self, names: Iterable[str]) -> list[str]:
+        """Folded names of the file's columns that go by one of `names`, in the order of `names`."""
+        folded = (fold(spelling) for name in names for spelling in (name, self.prefix + name))
+        return [name for name in dict.fromkeys(folded) if name in self.rows.columns]
+
+    def _column(self, name: str) -> pa.Array:
+        if name not in self.columns_read:
+            self.columns_read[name] = self.rows.column(name)
+        return self.columns_read[name]
 
     def typed(self, kind: pa.DataType, *names: str) -> pa.Array:
-        """The column as `kind`; records whose value does not fit are refused."""
-        converted, misfit = convert(self.text(*names), kind, self.source)
-        self.refuse(misfit, "bad_value", names[0])
+        """`text` as `kind`; records whose value does not fit are refused."""
+        return self.converted(self.text(*names), kind, self.called(*names))
+
+    def converted(self, cells: pa.Array, kind: pa.DataType, column: str) -> pa.Array:
+        """Text as `kind`; records whose value does not fit are refused, naming `column`."""
+        comma = pa.types.is_decimal(kind) and uses_decimal_comma(cells)
+        converted, misfit = convert(cells, kind, self.source, decimal_comma=comma)
+        self.refuse(misfit, "bad_value", column)
         return converted
+
+    def called(self, *names: str) -> str:
+        """What the file calls the first of its columns that goes by one of `names`."""
+        spelling = next(iter(self._spellings(names)), None)
+        return next((name for name in self.rows.header if fold(name) == spelling), names[0])
 
     def columns(self, entity: str, names: Mapping[str, Names]) -> dict[str, pa.Array]:
         """Contract columns of `entity` from the file's columns by their `names`."""
@@ -123,42 +151,60 @@ class Builder:
         self._put(entity, {"source_record_id": ids, **columns}, there)
 
     def identify(
-        self, record_kind: str, ids: pa.Array, identifier_type: str, values: pa.Array, *, valid: bool = True
+        self,
+        record_kind: str | pa.Array,
+        ids: pa.Array,
+        identifier_type: str,
+        values: pa.Array,
+        *,
+        valid: bool = True,
+        index: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """Identifiers of the records `ids`; addresses and numbers are normalised, each distinct one once."""
-        values = as_text(values)
-        usable: pa.Array = pc.is_valid(values)
-        if identifier_type in {"email", "phone", "fax"}:
-            encoded = values.dictionary_encode()
-            texts = encoded.dictionary.to_pylist()
-            region = self.source.phone_region
-            known = normalise.emails(texts) if identifier_type == "email" else normalise.phones(texts, region)
-            usable = pa.array([each.is_valid for each in known], pa.bool_()).take(encoded.indices)
-            values = pa.array([each.value for each in known], pa.string()).take(encoded.indices)
-        there = pc.and_(pc.is_valid(values), pc.is_valid(ids))
+        """Identifiers of the records `ids`; addresses and numbers are normalised, each distinct one once.
+
+        `valid` False: never used to link. `index`: which record each of `values` belongs to; without it they
+        are as many as the records.
+        """
+        index = np.arange(len(self.rows)) if index is None else index
+        usable: pa.Array = pa.repeat(True, len(values))
+        if identifier_type == "email":
+            values, usable, _ = normalise.email_column(values)
+        elif identifier_type in {"phone", "fax"}:
+            values, usable, _ = normalise.phone_column(values, self.source.phone_region)
+        kinds = self.constant(record_kind) if isinstance(record_kind, str) else record_kind
+        owners = ids.take(pa.array(index))
         self._put(
             "identifier",
             {
-                "source_record_id": ids,
-                "record_kind": self.constant(record_kind),
-                "identifier_type": self.constant(identifier_type),
+                "source_record_id": owners,
+                "record_kind": kinds.take(pa.array(index)),
+                "identifier_type": pa.repeat(identifier_type, len(values)),
                 "identifier_value": values,
-                "is_valid": usable.fill_null(False) if valid else self.constant(False),
+                "is_valid": usable.fill_null(False) if valid else pa.repeat(False, len(values)),
             },
-            there,
+            pc.and_(pc.is_valid(values), pc.is_valid(owners)),
+            index,
         )
 
-    def _put(self, entity: str, columns: Mapping[str, pa.Array], where: pa.Array) -> None:
-        numbered = {**columns, "row_number": pa.array(self.rows.row_number, pa.int64())}
-        index = pa.array(np.arange(len(self.rows)), pa.int64())
-        self.tables.setdefault(entity, []).append(
-            pa.table(
-                {
-                    name: pa.array(column) if not isinstance(column, pa.Array | pa.ChunkedArray) else column
-                    for name, column in {**numbered, "\0index": index}.items()
-                }
-            ).filter(where)
-        )
+    def each_of(self, separator: str, *names: str) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+        """Values listed in one cell, parted by the pattern `separator`, and which record each belongs to."""
+        lists = pc.split_pattern_regex(self.text(*names), separator)
+        parts = as_text(pc.list_flatten(lists))
+        there = parts.is_valid()
+        index = pc.list_parent_indices(lists).filter(there).to_numpy(zero_copy_only=False)
+        return parts.filter(there), index.astype(np.int64)
+
+    def _put(
+        self,
+        entity: str,
+        columns: Mapping[str, pa.Array],
+        where: pa.Array,
+        index: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        index = np.arange(len(self.rows)) if index is None else index
+        numbers = np.asarray(self.rows.row_number, np.int64)[index]
+        numbered = {**columns, "row_number": pa.array(numbers), "\0index": pa.array(index)}
+        self.tables.setdefault(entity, []).append(pa.table(numbered).filter(where))
 
     def batch(self) -> Batch:
         """Everything put so far, without the records refused meanwhile."""
@@ -172,7 +218,7 @@ class Builder:
             where = np.zeros(len(self.rows), np.bool_)
             where[indexes] = True
             rejected += self.rows.reject(where, reason, column)
-        return Batch(self.rows.rows_read, tables, rejected)
+        return Batch(self.rows.rows_read, tables, rejected, self.collapsed)
 
     def _by_reason(self) -> dict[tuple[str, str | None], list[int]]:
         grouped: dict[tuple[str, str | None], list[int]] = {}
@@ -186,8 +232,21 @@ def _complete(entity: str, part: pa.Table) -> pa.Table:
     return table(entity, columns)
 
 
+def content_ids(rows: Records) -> pa.Array:
+    """`row:<16 hex digits>` of each record's text: for exports without ids; equal records are one."""
+    return pa.array(
+        [
+            f"row:{md5(text.encode('utf-8', 'surrogatepass'), usedforsecurity=False).hexdigest()[:16]}"
+            for text in rows.text
+        ]
+    )
+
+
 def json_consent(opted_out: Mapping[str, pa.Array]) -> pa.Array:
-    """Consent JSON from opt-out flags by channel: {"email": false}; channels without a flag left out."""
+    """Consent JSON from opt-out flags by channel: {"email": false}; channels without a flag left out.
+
+    Whoever has not opted out may be contacted: true.
+    """
     lists = {channel: flags.to_pylist() for channel, flags in opted_out.items()}
     rows = len(next(iter(lists.values()), []))
     out: list[str | None] = []

@@ -8,36 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import duckdb
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customer360 import normalise
-from customer360.connectors import mapping as mappings
+from customer360.connectors import mapping_check
+from customer360.connectors.amounts import currency_in
 from customer360.connectors.base import Batch, Delivery, InputFile, Rejected, register, table
-from customer360.connectors.convert import as_text, convert, join_texts, offsets
-from customer360.connectors.frames import Frame, detect_format, read_frames
-from customer360.connectors.mapping import REFERENCES, Identifier, Mapping, Section, Value, column_type
-from customer360.contracts import CHANNELS, CONTACT_KINDS, DIRECTIONS, ENTITY_FIELDS, INTERACTION_CLASSES
+from customer360.connectors.content_ids import ContentIds
+from customer360.connectors.convert import as_text, convert, join_texts, offsets, read_stamps
+from customer360.connectors.frame import Frame
+from customer360.connectors.frames import detect_format, read_frames
+from customer360.connectors.mapped_identifiers import Found, find, holds, look_up
+from customer360.connectors.mapping import REFERENCES, WORDS, Mapping, Section, Value, column_type, compile_mapping
+from customer360.connectors.web import Page, bots, campaign_value, host, pages
+from customer360.connectors.web import each as by_value
+from customer360.contracts import ENTITY_FIELDS, MONEY
 
 if TYPE_CHECKING:
     from customer360.sources import OwnIdentities, Source
 
 Mask = npt.NDArray[np.bool_]
 
-_WORDS = {
-    "channel": CHANNELS,
-    "direction": DIRECTIONS,
-    "interaction_class": INTERACTION_CLASSES,
-    "record_kind": CONTACT_KINDS,
-}
-_LOWER = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "referrer_host")
-_PHONES = ("phone", "fax")
+_CAMPAIGN: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+_NAMELESS: Final = frozenset({"opportunity_stage", "ad_spend"})  # entities whose rows name nobody
+_CLOCK: Final = r"^\d+:[0-5]\d(?::[0-5]\d)?$"
 
 
 @register
@@ -50,37 +49,46 @@ class Mapped:
     options: ClassVar[frozenset[str]] = frozenset()
 
     @staticmethod
-    def check_mapping(mapping: dict[str, Any]) -> list[tuple[mappings.KeyPath, str]]:
+    def check_mapping(mapping: dict[str, Any]) -> list[tuple[mapping_check.KeyPath, str]]:
         """Mistakes of a mapping, for sources.yml."""
-        return mappings.check(mapping)
+        return mapping_check.check(mapping)
 
     def read(self, delivery: Delivery, source: Source, own: OwnIdentities) -> Iterator[Batch]:
-        """One Batch per frame. Raises UnreadableFile for a missing column or an unreadable file."""
-        mapping = mappings.compile_mapping(source.mapping)
+        """One Batch per frame.
+
+        Refused: missing_id, missing_value, bad_value, unknown_value (all name the column), no_section, and
+        what the format itself breaks: bad_width, broken_quote, nul_byte, bad_json. Raises UnreadableFile
+        for a missing column or an unreadable file.
+        """
+        mapping = compile_mapping(source.mapping)
         for file in delivery.files:
-            occurrences: dict[str, int] = {}
-            for frame in _frames(file, mapping, source):
-                yield _Frame(frame, file.path, mapping, source, occurrences).batch()
+            with ContentIds() as content_ids:
+                for frame in _frames(file, mapping, source):
+                    yield _Frame(frame, file.path, mapping, source, content_ids).batch()
 
 
 def _frames(file: InputFile, mapping: Mapping, source: Source) -> Iterator[Frame]:
+    form = mapping.format or ("json" if mapping.records else detect_format(file))
     return read_frames(
         file,
-        mapping.format or detect_format(file),
+        form,
         mapping.columns(),
         encoding=source.encoding,
         delimiter=mapping.delimiter,
         sheet=mapping.sheet,
         header_row=mapping.header_row,
+        records=mapping.records,
+        content=mapping.needs_content(),
     )
 
 
 @dataclass(slots=True)
 class _Built:
-    """A section's rows before refused records are taken out."""
+    """A section's rows before refused records are taken out. Columns are as long as the frame."""
 
     section: Section
     taken: Mask  # rows of the frame that the section takes
+    ids: pa.Array
     columns: dict[str, pa.Array]
 
 
@@ -92,208 +100,198 @@ class _Frame:
     path: str
     mapping: Mapping
     source: Source
-    occurrences: dict[str, int]
+    content_ids: ContentIds
     refused: dict[int, tuple[str, str | None]] = field(default_factory=dict)
-    contact: _Built | None = None
 
     def __post_init__(self) -> None:
-        self.decimal_comma = self.mapping.decimal_comma or False
         self.system = self.source.system or self.source.name
+        self.row_ids = self.content_ids.of(self.frame.content) if self.mapping.needs_content() else None
 
     def batch(self) -> Batch:
         """Everything of the frame: rows of each section, identifiers, refusals."""
-        ids = self.record_ids()
         built = [self.build(section) for section in self.mapping.sections]
-        self.contact = next((each for each in built if each.section.entity == "contact_record"), None)
         self.refuse(~np.logical_or.reduce([each.taken for each in built]), "no_section", None)
         keep = np.ones(len(self.frame), np.bool_)
         keep[list(self.refused)] = False
+        numbers = pa.array(self.frame.row_number, pa.int64())
+        contact = next((each for each in built if each.section.entity == "contact_record"), None)
+        rules = [
+            found
+            for rule in self.mapping.identifiers
+            for found in find(rule, self.frame, self.system, self.source.phone_region)
+        ]
         tables: dict[str, pa.Table] = {}
         identifiers: list[pa.Table] = []
-        numbers = pa.array(self.frame.row_number, pa.int64())
         for each in built:
-            where = pa.array(each.taken & keep)
-            columns = {name: column.filter(where) for name, column in each.columns.items()}
-            columns |= {"source_record_id": ids.filter(where), "row_number": numbers.filter(where)}
-            tables[each.section.entity] = table(each.section.entity, columns)
-            identifiers += self.identifiers(each, where, columns, ids)
+            kept = each.taken & keep
+            whole = {**each.columns, "source_record_id": each.ids, "row_number": numbers}
+            where = pa.array(kept)
+            tables[each.section.entity] = table(
+                each.section.entity, {name: column.filter(where) for name, column in whole.items()}
+            )
+            identifiers += self.identifiers(each, contact, rules, kept, whole)
         if identifiers:
             tables["identifier"] = pa.concat_tables(identifiers)
         rejected = [*self.frame.rejected, *self.rejects()]
         return Batch(len(self.frame) + len(self.frame.rejected), tables, rejected)
 
-    # Record ids ---------------------------------------------------------------------------------------
-
-    def record_ids(self) -> pa.Array:
-        """The mapped columns, joined by '|'; without a mapping, the record's content and which of its
-        like it is."""
-        if self.mapping.record_id:
-            parts = [as_text(self.frame.columns[name]) for name in self.mapping.record_id]
-            joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")
-            self.refuse(joined.is_null().to_numpy(zero_copy_only=False), "missing_id", self.mapping.record_id[0])
-            return joined.fill_null("")
-        content = pa.table(dict(self.frame.columns))
-        listed = ", ".join(f'coalesce("{name}"::varchar, chr(30))' for name in content.column_names)
-        with duckdb.connect() as engine:
-            engine.register("content", content)
-            found = engine.sql(f"select md5(concat_ws(chr(31), {listed})) as digest from content")
-            digests = found.to_arrow_table().column("digest").to_pylist()
-        ids = []
-        for digest in digests:
-            self.occurrences[digest] = self.occurrences.get(digest, 0) + 1
-            ids.append(f"row:{digest[:16]}:{self.occurrences[digest]}")
-        return pa.array(ids, pa.string())
-
     # Sections -----------------------------------------------------------------------------------------
 
     def build(self, section: Section) -> _Built:
-        taken = self.taken(section)
-        columns = {name: self.column(section, name, value, taken) for name, value in section.values.items()}
+        taken = holds(section.when, self.frame)
+        columns: dict[str, pa.Array] = {}
+        for name, value in section.values.items():
+            columns[name] = self.column(section, name, value, taken, columns)
         if section.consent:
-            columns["consent"] = self.consent(section)
+            columns["consent"] = self.consent(section, taken)
         if section.attributes:
             columns["attributes"] = self.objects({name: name for name in section.attributes}, as_text)
         if section.entity == "interaction":
             self.complete_interaction(section, columns)
+        self.complete_currency(section, columns)
         for required in ENTITY_FIELDS[section.entity]:
-            if not required.nullable and required.name in columns:
+            if not required.nullable:
                 missing = columns[required.name].is_null().to_numpy(zero_copy_only=False)
-                self.refuse(taken & missing, "missing_value", self.origin(section, required.name))
-        return _Built(section, taken, columns)
+                self.refuse(taken & missing, "missing_value", _origin(section, required.name))
+        return _Built(section, taken, self.record_ids(section, taken), columns)
 
-    def taken(self, section: Section) -> Mask:
-        if section.when is None:
-            return np.ones(len(self.frame), np.bool_)
-        values = pc.utf8_lower(as_text(self.frame.columns[section.when.column]))
-        wanted = pc.is_in(values, pa.array(sorted(section.when.values), pa.string()))
-        taken: Mask = wanted.to_numpy(zero_copy_only=False)
-        return taken
+    def record_ids(self, section: Section, taken: Mask) -> pa.Array:
+        """Cells of the section's or the mapping's `record_id`, joined by '|'; else by content."""
+        names = section.record_id or self.mapping.record_id
+        if not names:
+            return self.row_ids
+        ids = pc.binary_join_element_wise(*(as_text(self.frame.columns[name]) for name in names), "|")
+        self.refuse(taken & ids.is_null().to_numpy(zero_copy_only=False), "missing_id", names[0])
+        return ids.fill_null("")
 
-    def column(self, section: Section, name: str, value: Value, taken: Mask) -> pa.Array:
+    def column(self, section: Section, name: str, value: Value, taken: Mask, columns: dict[str, pa.Array]) -> pa.Array:
         """One contract column; records whose value does not fit are refused."""
-        kind = column_type(section.entity, name)
         raw = self.raw(value)
-        if value.lookup is not None:
-            raw, unknown = _look_up(as_text(raw), value)
-            self.refuse(taken & unknown, "unknown_value", self.origin(section, name))
-        converted, misfit = convert(
-            raw, kind, self.source, form=value.format, zone=value.timezone, decimal_comma=self.decimal_comma
+        if value.lookup is not None or value.default is not None:
+            raw, unknown = look_up(raw, value)
+            self.refuse(taken & unknown, "unknown_value", _origin(section, name))
+        kind = column_type(section.entity, name)
+        if name == "occurred_at":
+            stamps = read_stamps(raw, self.source, value.format, value.timezone)
+            converted, misfit = stamps.instant, stamps.unreadable
+            stated = offsets(converted, self.source, value.timezone)
+            columns.setdefault("utc_offset_minutes", pc.coalesce(stamps.offset_minutes, stated))
+            columns["flags"] = join_texts([columns[at] for at in ("flags",) if at in columns] + [stamps.flags], ",")
+        else:
+            converted, misfit = self.converted(name, raw, kind, value)
+        self.refuse(taken & misfit, "bad_value", _origin(section, name))
+        if name in WORDS:
+            converted, unknown = _words(name, converted)
+            self.refuse(taken & unknown, "unknown_value", _origin(section, name))
+        return self.finished(name, value, converted)
+
+    def converted(self, name: str, raw: pa.Array, kind: pa.DataType, value: Value) -> tuple[pa.Array, Mask]:
+        if name == "duration_s":
+            raw = _clock_seconds(raw)
+        if value.factor is not None:
+            figures, misfit = convert(raw, MONEY, self.source, decimal_comma=self.mapping.decimal_comma)
+            product, too_large = convert(pc.multiply(figures.cast(pa.float64()), value.factor), kind, self.source)
+            return product, misfit | too_large
+        return convert(
+            raw,
+            kind,
+            self.source,
+            form=value.format,
+            zone=value.timezone,
+            decimal_comma=self.mapping.decimal_comma,
         )
-        self.refuse(taken & misfit, "bad_value", self.origin(section, name))
-        if name in _WORDS:
-            known = pc.is_in(converted, pa.array(_WORDS[name])).to_numpy(zero_copy_only=False)
-            given = converted.is_valid().to_numpy(zero_copy_only=False)
-            self.refuse(taken & given & ~known, "unknown_value", self.origin(section, name))
-        if name in _LOWER:
-            converted = pc.utf8_lower(converted)
-        return self.reference(name, value, converted)
 
     def raw(self, value: Value) -> pa.Array:
         if not value.columns:
-            return pa.array([None if value.constant is None else str(value.constant)] * len(self.frame), pa.string())
+            return pa.repeat(pa.scalar(value.constant, pa.string()), len(self.frame))
         if len(value.columns) == 1:
             return self.frame.columns[value.columns[0]]
-        parts = [as_text(self.frame.columns[name]) for name in value.columns]
-        return join_texts(parts, value.join)
+        return join_texts([as_text(self.frame.columns[name]) for name in value.columns], value.join)
 
-    def reference(self, name: str, value: Value, column: pa.Array) -> pa.Array:
-        if name not in REFERENCES:
-            return column
-        prefix = f"{value.namespace or self.system}:{value.kind or REFERENCES[name]}:"
-        return pc.binary_join_element_wise(prefix, column, "")
+    def finished(self, name: str, value: Value, column: pa.Array) -> pa.Array:
+        """What a contract column asks for beyond its type."""
+        if name in REFERENCES:
+            prefix = f"{value.namespace or self.system}:{value.kind or REFERENCES[name]}:"
+            return pc.binary_join_element_wise(prefix, column, "")
+        if name in _CAMPAIGN:
+            return by_value(column, campaign_value)
+        if name == "referrer_host":
+            return by_value(column, lambda text: host(text if "//" in text else f"//{text}"))
+        if name == "currency":
+            return by_value(column, lambda text: currency_in(text.upper()) or text.upper())
+        return column
 
-    def origin(self, section: Section, name: str) -> str:
-        """What the user calls it: the file's column, else the contract's."""
-        value = section.values.get(name)
-        return value.columns[0] if value and value.columns else name
+    def consent(self, section: Section, taken: Mask) -> pa.Array:
+        def as_boolean(name: str) -> Callable[[pa.Array], pa.Array]:
+            def read(column: pa.Array) -> pa.Array:
+                stated, misfit = convert(column, pa.bool_(), self.source)
+                self.refuse(taken & misfit, "bad_value", name)
+                return stated
 
-    def consent(self, section: Section) -> pa.Array:
-        def as_boolean(column: pa.Array) -> pa.Array:
-            return convert(column, pa.bool_(), self.source)[0]
+            return read
 
-        return self.objects(section.consent, as_boolean)
+        columns = {channel: as_boolean(name)(self.frame.columns[name]) for channel, name in section.consent.items()}
+        return _objects(columns, len(self.frame))
 
     def objects(self, members: dict[str, str], read: Callable[[pa.Array], pa.Array]) -> pa.Array:
-        """JSON objects {member: value} from columns; members without a value left out, empty ones null."""
-        columns = {member: read(self.frame.columns[name]).to_pylist() for member, name in members.items()}
-        out: list[str | None] = []
-        for index in range(len(self.frame)):
-            found = {member: column[index] for member, column in columns.items() if column[index] is not None}
-            out.append(msgspec.json.encode(found, order="sorted").decode() if found else None)
-        return pa.array(out, pa.string())
+        return _objects({member: read(self.frame.columns[name]) for member, name in members.items()}, len(self.frame))
 
     def complete_interaction(self, section: Section, columns: dict[str, pa.Array]) -> None:
-        """Defaults: inbound, person, and a touch when both."""
+        """Defaults: inbound; a person, or a bot if its user agent says so; a touch when inbound and a person."""
         rows = len(self.frame)
-        columns.setdefault("direction", pa.repeat(pa.scalar("inbound"), rows))
-        columns.setdefault("interaction_class", pa.repeat(pa.scalar("person"), rows))
+        if section.page_url is not None:
+            found = pages(as_text(self.frame.columns[section.page_url]))
+            for name in Page._fields[2:]:
+                columns[name] = pc.coalesce(columns.get(name, pa.nulls(rows, pa.string())), found[name])
+            columns["page_path"] = pc.coalesce(columns.get("page_path", found["path"]), found["path"])
+        inbound = pa.repeat("inbound", rows)
+        columns["direction"] = columns.get("direction", inbound).fill_null("inbound")
+        kind = columns.get("interaction_class", pa.nulls(rows, pa.string()))
+        columns["interaction_class"] = pc.coalesce(kind, _class_by_agent(columns.get("user_agent"), rows))
         touch = pc.and_(pc.equal(columns["direction"], "inbound"), pc.equal(columns["interaction_class"], "person"))
-        columns["is_touch"] = pc.coalesce(columns.get("is_touch", pa.nulls(rows, pa.bool_())), touch).fill_null(False)
-        zone = section.values["occurred_at"].timezone if "occurred_at" in section.values else None
-        if "utc_offset_minutes" not in columns and "occurred_at" in columns:
-            columns["utc_offset_minutes"] = offsets(columns["occurred_at"], self.source, zone)
-        if self.source.currency and "cost" in columns and "currency" not in columns:
-            columns["currency"] = pa.repeat(pa.scalar(self.source.currency), rows)
+        columns["is_touch"] = pc.coalesce(columns.get("is_touch", pa.nulls(rows, pa.bool_())), touch)
+
+    def complete_currency(self, section: Section, columns: dict[str, pa.Array]) -> None:
+        """The source's currency for amounts that state none."""
+        money = columns.get("cost", columns.get("amount"))
+        names = {each.name for each in ENTITY_FIELDS[section.entity]}
+        if money is None or self.source.currency is None or "currency" not in names:
+            return
+        usual = pc.if_else(money.is_valid(), self.source.currency, pa.scalar(None, pa.string()))
+        columns["currency"] = pc.coalesce(columns["currency"], usual) if "currency" in columns else usual
 
     # Identifiers --------------------------------------------------------------------------------------
 
     def identifiers(
-        self, built: _Built, where: pa.Array, columns: dict[str, pa.Array], ids: pa.Array
-    ) -> list[pa.Table]:
-        """Identifier rows of one section's kept records."""
+        self, built: _Built, contact: _Built | None, rules: list[Found], kept: Mask, whole: dict[str, pa.Array]
+    ) -> Iterator[pa.Table]:
+        """Identifier rows of one section's kept records: references that go without saying, then the rules'."""
         entity = built.section.entity
-        if entity in {"opportunity_stage", "ad_spend"}:
-            return []
-        kinds = columns.get("record_kind")
-        if kinds is None:
-            kinds = pa.repeat(pa.scalar(entity), len(columns["row_number"]))
-        place = {"record_kind": kinds, **{name: columns[name] for name in ("source_record_id", "row_number")}}
-        found = []
-        if self.contact is not None:  # all that one row says is about the contact it names
-            own = self.contact_refs(self.contact, ids).filter(where)
-            found.append(_identifier_rows(place, pa.scalar("account_ref"), own, pa.scalar(True)))
-        for rule in self.mapping.identifiers:
-            if entity in rule.sections:
-                for name in rule.columns:
-                    found += self.rule(rule, as_text(self.frame.columns[name]).filter(where), where, place)
-        return found
+        if entity in _NAMELESS:
+            return
+        place = {name: whole[name] for name in ("source_record_id", "row_number")}
+        place["record_kind"] = whole.get("record_kind", pa.repeat(entity, len(self.frame)))
+        for reference in self.references(built, contact):
+            there = reference.is_valid()
+            index = np.flatnonzero(there.to_numpy(zero_copy_only=False))
+            valid = pa.repeat(True, len(index))
+            yield Found("account_ref", index, reference.filter(there), valid, ()).rows(kept, place)
+        for found in rules:
+            if entity in found.sections:
+                yield found.rows(kept, place)
 
-    def contact_refs(self, contact: _Built, ids: pa.Array) -> pa.Array:
-        """'<system>:<kind>:<record id>' for every row the contact section takes."""
-        refs = pc.binary_join_element_wise(self.system, contact.columns["record_kind"], ids, ":")
-        return pc.if_else(pa.array(contact.taken), refs, pa.scalar(None, pa.string()))
-
-    def rule(self, rule: Identifier, values: pa.Array, where: pa.Array, place: dict[str, pa.Array]) -> list[pa.Table]:
-        """Rows of one rule and one column: the long form by type, split values one by one."""
-        if rule.type_column is None:
-            return [self.typed(str(rule.type), rule, values, place)]
-        words = pc.utf8_lower(as_text(self.frame.columns[rule.type_column]).filter(where))
-        found = []
-        for word, kind in rule.types.items():
-            chosen = pc.equal(words, word).fill_null(False)
-            part = {name: column.filter(chosen) for name, column in place.items()}
-            found.append(self.typed(kind, rule, values.filter(chosen), part))
-        return found
-
-    def typed(self, kind: str, rule: Identifier, values: pa.Array, place: dict[str, pa.Array]) -> pa.Table:
-        if rule.split:
-            lists = pc.split_pattern(values.fill_null(""), rule.split)
-            parents = pc.list_parent_indices(lists)
-            values = as_text(pc.list_flatten(lists))
-            place = {name: column.take(parents) for name, column in place.items()}
-        if kind == "email" or kind in _PHONES:
-            distinct = values.dictionary_encode()
-            texts = distinct.dictionary.to_pylist()
-            region = rule.region or self.source.phone_region
-            known = normalise.emails(texts) if kind == "email" else normalise.phones(texts, region)
-            places = distinct.indices
-            value = pa.array([each.value for each in known], pa.string()).take(places)
-            valid = pa.array([each.is_valid for each in known], pa.bool_()).take(places).fill_null(False)
-        else:
-            namespace = rule.namespace or (f"{self.system}:contact" if kind == "account_ref" else None)
-            value = pc.binary_join_element_wise(namespace, values, ":") if namespace else values
-            valid = pa.scalar(True)
-        return _identifier_rows(place, pa.scalar(kind), value, valid)
+    def references(self, built: _Built, contact: _Built | None) -> Iterator[pa.Array]:
+        """The contact of the same row; the one who replaced a merged contact; the one a deal or order names."""
+        if contact is not None:  # all that one row says is about the contact it names
+            kinds = contact.columns["record_kind"]
+            own = pc.binary_join_element_wise(self.system, kinds, contact.ids, ":")
+            yield pc.if_else(pa.array(contact.taken), own, pa.scalar(None, pa.string()))
+        if "merged_into" in built.columns:
+            yield pc.binary_join_element_wise(
+                self.system, built.columns["record_kind"], built.columns["merged_into"], ":"
+            )
+        if "contact_ref" in built.columns:
+            yield built.columns["contact_ref"]
 
     # Refusals -----------------------------------------------------------------------------------------
 
@@ -317,35 +315,48 @@ class _Frame:
         ]
 
 
-def _look_up(values: pa.Array, value: Value) -> tuple[pa.Array, Mask]:
-    """Lookup by trimmed, case-folded text, each distinct value once; and where nothing was found."""
-    encoded = values.dictionary_encode()
-    lookup = value.lookup or {}
-    default = None if value.default is None else str(value.default)
-    found: list[str | None] = []
-    unknown: list[bool] = []
-    for text in encoded.dictionary.to_pylist():
-        hit = lookup.get(text.strip().casefold())
-        found.append(default if hit is None else str(hit))
-        unknown.append(hit is None and default is None)
-    mapped = pa.array(found, pa.string()).take(encoded.indices)
-    missing = pa.array(unknown, pa.bool_()).take(encoded.indices).fill_null(False)
-    if default is not None:
-        mapped = mapped.fill_null(default)
-    return mapped, missing.to_numpy(zero_copy_only=False)
+def _origin(section: Section, name: str) -> str:
+    """What the user calls it: the file's column, else the contract's."""
+    value = section.values.get(name)
+    return value.columns[0] if value and value.columns else name
 
 
-def _identifier_rows(place: dict[str, pa.Array], kind: pa.Scalar, value: pa.Array, valid: Any) -> pa.Table:
-    """Identifier rows where there is a value."""
-    there = pc.and_(pc.is_valid(value), pc.not_equal(value, "")).fill_null(False)
-    rows = pc.sum(there).as_py() or 0
-    valid_rows = valid.filter(there) if isinstance(valid, pa.Array) else pa.repeat(valid, rows)
-    return table(
-        "identifier",
-        {
-            **{name: column.filter(there) for name, column in place.items()},
-            "identifier_type": pa.repeat(kind, rows),
-            "identifier_value": value.filter(there),
-            "is_valid": valid_rows,
-        },
-    )
+def _words(name: str, column: pa.Array) -> tuple[pa.Array, Mask]:
+    """A column of the contract's own words, in lower case; and where another word stands."""
+    lowered = pc.utf8_lower(column)
+    known = pc.is_in(lowered, pa.array(WORDS[name]))
+    unknown: Mask = pc.and_(lowered.is_valid(), pc.invert(known)).to_numpy(zero_copy_only=False)
+    return lowered, unknown
+
+
+def _clock_seconds(column: pa.Array) -> pa.Array:
+    """'1:02:03' and '2:03' as seconds; other cells as they are."""
+    if not pa.types.is_string(column.type):
+        return column
+
+    def seconds(text: str) -> str:
+        total = 0
+        for part in text.split(":"):
+            total = total * 60 + int(part)
+        return str(total)
+
+    clock = pc.match_substring_regex(column, _CLOCK)
+    if not pc.any(clock).as_py():
+        return column
+    return pc.if_else(clock, by_value(pc.if_else(clock, column, "0"), seconds), column)
+
+
+def _class_by_agent(user_agent: pa.Array | None, rows: int) -> pa.Array:
+    if user_agent is None:
+        return pa.repeat("person", rows)
+    return pc.if_else(pc.and_(user_agent.is_valid(), bots(user_agent)), "bot", "person")
+
+
+def _objects(columns: dict[str, pa.Array], rows: int) -> pa.Array:
+    """JSON objects {member: value} from columns; members without a value left out, empty ones null."""
+    lists = {member: column.to_pylist() for member, column in columns.items()}
+    out: list[str | None] = []
+    for index in range(rows):
+        found = {member: values[index] for member, values in lists.items() if values[index] is not None}
+        out.append(msgspec.json.encode(found, order="sorted").decode() if found else None)
+    return pa.array(out, pa.string())
