@@ -45,8 +45,7 @@ DDL: list[str] = [
         run_id bigint not null references ops.run (run_id),
         as_of timestamptz not null,
         engine text not null,
-        status text not null default 'candidate'
-            check (status in ('candidate', 'published', 'superseded', 'rolled_back', 'abandoned')),
+        status text not null default 'candidate',
         gate text check (gate in ('pass', 'warn', 'fail')),
         gate_text text,
         changes jsonb not null default '{}',
@@ -54,6 +53,11 @@ DDL: list[str] = [
         published_at timestamptz
     )
     """,
+    # databases made before publications were marked as pruned
+    "alter table ops.publication drop constraint if exists publication_status_check,"
+    " drop constraint if exists publication_status",
+    "alter table ops.publication add constraint publication_status check (status in"
+    " ('candidate', 'published', 'superseded', 'rolled_back', 'abandoned', 'pruned'))",
     """
     create table if not exists ops.publication_pointer (
         only_row boolean primary key default true check (only_row),

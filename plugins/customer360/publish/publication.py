@@ -9,7 +9,8 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from customer360.publish.runs import Run, guard
+from customer360.publish import store
+from customer360.publish.runs import Run, committing
 
 
 class PublicationRefused(RuntimeError):
@@ -40,13 +41,11 @@ _COLUMNS = ", ".join(f"p.{name}" for name in Publication.__slots__)
 
 def record_gate(connection: Connection, run: Run, publication_id: int, outcome: str, text: str) -> None:
     """Note what the audit found; a 'fail' can never be published."""
-    with connection.cursor() as cursor:
-        guard(cursor, run)
+    with committing(connection, run) as cursor:
         cursor.execute(
             "update ops.publication set gate = %s, gate_text = %s where publication_id = %s",
             (outcome, text, publication_id),
         )
-    connection.commit()
 
 
 def publish(connection: Connection, run: Run, publication_id: int, approved: bool = False) -> None:
@@ -55,11 +54,9 @@ def publish(connection: Connection, run: Run, publication_id: int, approved: boo
     Publishing what is served already changes nothing. Raises Fenced, and PublicationRefused when the
     candidate is not the newest, was not audited, failed, or has warnings nobody approved.
     """
-    with connection.cursor() as cursor:
-        guard(cursor, run)
+    with committing(connection, run) as cursor:
         served_id, candidate_id = _pointer(cursor)
         if served_id == publication_id:
-            connection.rollback()
             return
         cursor.execute("select status, gate from ops.publication where publication_id = %s", (publication_id,))
         status, gate = cursor.fetchone() or (None, None)
@@ -74,7 +71,6 @@ def publish(connection: Connection, run: Run, publication_id: int, approved: boo
         cursor.execute(
             "update ops.run set state = 'published', finished_at = clock_timestamp() where run_id = %s", (run.run_id,)
         )
-    connection.commit()
 
 
 def _refuse(publication_id: int, candidate_id: int, status: str | None, gate: str | None, approved: bool) -> None:
@@ -133,39 +129,49 @@ def rollback(connection: Connection, to: int | None = None) -> Publication:
 
 
 def content_hash(connection: Connection, mart: str, schema: str = "serving") -> str:
-    """Hash of what a reader of the mart sees, whatever the order of its rows."""
+    """Hash of what a reader of the mart sees, whatever the order of its rows and of its columns."""
+    row_hash = "('x' || left(md5(row({})::text), 16))::bit(64)::bigint"  # summed: no sort, no text of all rows
     with connection.cursor() as cursor:
         cursor.execute(
-            sql.SQL(
-                "select md5(coalesce(string_agg(h, '' order by h), '')) from (select md5(v::text) h from {} v) rows"
-            ).format(sql.Identifier(schema, mart))
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 order by attname",
+            (f'{schema}."{mart}"',),
+        )
+        columns = sql.SQL(", ").join(sql.Identifier(name) for (name,) in cursor)
+        cursor.execute(
+            sql.SQL(f"select md5(count(*) || ':' || coalesce(sum({row_hash}), 0)) from {{}}").format(
+                columns, sql.Identifier(schema, mart)
+            )
         )
         (found,) = cursor.fetchone() or ("",)
     return str(found)
 
 
 def prune(connection: Connection, keep: int) -> dict[str, int]:
-    """Forget rows that only publications before the newest `keep` showed; the served one always stays."""
+    """Forget rows that only publications before the newest `keep` showed; the served one always stays.
+
+    Publications are marked first, so that nobody can go back to one while its rows are being removed.
+    """
+    with connection.cursor() as cursor:
+        _pointer(cursor)
+        horizon = _horizon(cursor, keep)
+        cursor.execute(
+            "update ops.publication set status = 'pruned' where publication_id < %s and status = 'superseded'",
+            (horizon,),
+        )
+    connection.commit()
     removed = 0
     with connection.cursor() as cursor:
-        horizon = _horizon(cursor, keep)
-        if horizon is not None:
-            cursor.execute("select mart from ops.published_mart order by mart")
-            for (mart,) in cursor.fetchall():
-                cursor.execute(
-                    sql.SQL("delete from {} where valid_to <= %s").format(sql.Identifier("store", mart)), (horizon,)
-                )
-                removed += cursor.rowcount
+        for mart in store.published(cursor):
             cursor.execute(
-                "update ops.publication set status = 'abandoned' where publication_id < %s and status = 'superseded'",
-                (horizon,),
+                sql.SQL("delete from {} where valid_to <= %s").format(sql.Identifier("store", mart)), (horizon,)
             )
+            removed += cursor.rowcount
     connection.commit()
     return {"rows": removed}
 
 
 def _horizon(cursor: Any, keep: int) -> int | None:
-    """Oldest publication that must stay readable."""
+    """Oldest publication that must stay readable; None before the first."""
     cursor.execute(
         "select min(publication_id) from (select publication_id from ops.publication"
         " where status in ('published', 'superseded') and publication_id <="

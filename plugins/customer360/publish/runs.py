@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
+
+_SESSION_ENDED = "57P01"
+_COMMITTING = (360, 1)  # advisory lock of the transaction that writes; whoever waits for it is newer or too late
 
 
 class Fenced(RuntimeError):
@@ -37,7 +43,7 @@ class Metric:
 
 
 def open_run(connection: Connection, as_of: datetime, engine: str, trigger: str) -> Run:
-    """Begin a run; every earlier one is fenced from now on."""
+    """Begin a run; every earlier one is fenced from now on, and what it was writing is undone."""
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into ops.run (as_of, engine, trigger) values (%s, %s, %s) returning run_id",
@@ -51,6 +57,7 @@ def open_run(connection: Connection, as_of: datetime, engine: str, trigger: str)
         cursor.execute("update ops.fence set run_id = %s, attempt = attempt + 1 returning attempt", (run_id,))
         (attempt,) = _one(cursor)
     connection.commit()
+    _end_older(connection)
     return Run(run_id, as_of, attempt)
 
 
@@ -65,14 +72,59 @@ def take_attempt(connection: Connection, run_id: int, as_of: datetime) -> Run:
     connection.commit()
     if found is None:
         raise Fenced(f"run {run_id}: a newer run has begun")
+    _end_older(connection)
     return Run(run_id, as_of, found[0])
 
 
 def guard(cursor: Any, run: Run) -> None:
-    """Hold the fence until the transaction ends. Raises Fenced if `run` is not the newest attempt."""
-    cursor.execute("select run_id, attempt from ops.fence for update")
+    """Hold the fence until the transaction ends. Raises Fenced if `run` is not the newest attempt.
+
+    An attempt that begins meanwhile ends this session: nothing an older attempt wrote is ever committed
+    after the newer one has its number.
+    """
+    cursor.execute("select pg_advisory_xact_lock(%s, %s)", _COMMITTING)
+    cursor.execute("select run_id, attempt from ops.fence")
     if cursor.fetchone() != (run.run_id, run.attempt):
         raise Fenced(f"run {run.run_id}, attempt {run.attempt}: a newer one has begun")
+
+
+@contextmanager
+def committing(connection: Connection, run: Run) -> Iterator[Any]:
+    """A cursor in a transaction under the fence, committed at the end and undone by any error.
+
+    Raises Fenced, also when this session is ended in the middle, as a newer attempt does.
+    """
+    try:
+        with connection.cursor() as cursor:
+            guard(cursor, run)
+            yield cursor
+        connection.commit()
+    except psycopg2.Error as error:
+        if error.pgcode == _SESSION_ENDED or connection.closed:
+            raise Fenced(
+                f"run {run.run_id}, attempt {run.attempt}: its session was ended: a newer one has begun,"
+                " or the server went away"
+            ) from None
+        raise
+    finally:
+        if not connection.closed:
+            connection.rollback()  # nothing, after the commit
+
+
+def _end_older(connection: Connection) -> None:
+    """End the sessions of older attempts that still write (a killed task's orphan, a run of this minute).
+
+    They could commit nothing any more, but would keep the newer attempt waiting for their locks.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(a.pid) from pg_locks l join pg_stat_activity a using (pid)"
+            " where l.locktype = 'advisory' and l.classid = %s and l.objid = %s and l.objsubid = 2 and l.granted"
+            " and a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid()",
+            _COMMITTING,
+        )
+        cursor.execute("select pg_advisory_xact_lock(%s, %s)", _COMMITTING)
+    connection.commit()
 
 
 def set_state(connection: Connection, run_id: int, state: str) -> None:

@@ -8,29 +8,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from customer360.publish.binary import arrow_type
 from customer360.publish.marts import Column, Mart, MartError
 
 READER = "c360_reader"
 _VIEWS = {"serving": "publication_id", "candidate": "candidate_id"}
+_LAYOUT = 2  # of the store's tables; raised when `_create` or `ensure_indexes` changes
+_TRIES = 20  # each waits for the lock as long as the session's lock_timeout, 2 s
 
 
 def ensure(connection: Connection, marts: Sequence[Mart]) -> None:
     """Create or extend what publication needs for `marts`; commits.
 
     A new column is added (null for rows published before); a column that is gone stays in the store.
-    Raises MartError for a column whose type changed.
+    Waits for long readers, in short tries that hold nobody up. Raises MartError for a column whose type
+    changed, for a view that others stand on, and when readers do not let go within a minute.
     """
+    for _ in range(_TRIES):
+        try:
+            _ensure(connection, marts)
+        except psycopg2.errors.LockNotAvailable:
+            connection.rollback()
+            time.sleep(0.5)
+        else:
+            return
+    raise MartError("a mart's definition changed, but readers hold its view; try again when they are done")
+
+
+def _ensure(connection: Connection, marts: Sequence[Mart]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("select mart, definition from ops.published_mart")
-        known = dict(cursor.fetchall())
-        stale = [mart for mart in marts if known.get(mart.name) != _definition(mart)]
+        stale = _stale(cursor, marts)
         if stale:
             cursor.execute("select pg_advisory_xact_lock(hashtext('c360 publication ddl'))")
             _reader_role(cursor)
@@ -50,17 +66,79 @@ def table_name(mart: Mart) -> sql.Identifier:
     return sql.Identifier("store", mart.name)
 
 
+def published(cursor: Any) -> list[str]:
+    """Names of all marts that are or ever were published."""
+    cursor.execute("select mart from ops.published_mart order by mart")
+    return [name for (name,) in cursor]
+
+
+def ensure_indexes(cursor: Any, mart: Mart) -> None:
+    """Indexes that are missing: built after the first load, which is twice as fast as before it."""
+    cursor.execute(
+        "select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = to_regclass(%s)",
+        (f'store."{mart.name}"',),
+    )
+    present = {name for (name,) in cursor}
+    for name, (unique, target) in _indexes(mart).items():
+        if name not in present:
+            cursor.execute(
+                sql.SQL("create {} {} on {} {}").format(
+                    sql.SQL("unique index" if unique else "index"), sql.Identifier(name), table_name(mart), target
+                )
+            )
+
+
+def _indexes(mart: Mart) -> dict[str, tuple[bool, sql.Composable]]:
+    """{name: (unique, what)}. One served row a key; look-ups by key; the two ways rows are removed.
+
+    Names stay within 63 bytes; that of the look-up carries a mark of the key, so that another key gets its own.
+    """
+    prefix = f"{mart.name[:36]}_{_mark(mart.name)}"
+    key = sql.SQL(", ").join(map(sql.Identifier, mart.key))
+    return {
+        f"{prefix}_served": (True, sql.SQL("(row_key) where valid_to is null")),
+        f"{prefix}_key_{_mark(*mart.key)}": (False, sql.SQL("({})").format(key)),
+        f"{prefix}_ended": (False, sql.SQL("(valid_to) where valid_to is not null")),
+        f"{prefix}_begun": (False, sql.SQL("using brin (valid_from)")),
+    }
+
+
+def _mark(*names: str) -> str:
+    return hashlib.sha256(".".join(names).encode()).hexdigest()[:8]
+
+
 def _definition(mart: Mart) -> str:
-    return hashlib.sha256(json.dumps(asdict(mart), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_LAYOUT, asdict(mart)], sort_keys=True).encode()).hexdigest()
+
+
+def _stale(cursor: Any, marts: Sequence[Mart]) -> list[Mart]:
+    """Marts whose definition is not the stored one, or whose views somebody dropped."""
+    cursor.execute(
+        "select mart, definition from ops.published_mart"
+        " where to_regclass(format('serving.%I', mart)) is not null"
+        " and to_regclass(format('candidate.%I', mart)) is not null"
+    )
+    known = dict(cursor.fetchall())
+    return [mart for mart in marts if known.get(mart.name) != _definition(mart)]
+
+
+def _columns(cursor: Any, schema: str, name: str) -> dict[str, str]:
+    """Columns of a table or view with PostgreSQL's spelling of their types; none if it is not there."""
+    cursor.execute(
+        "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum",
+        (f'{schema}."{name}"',),
+    )
+    return dict(cursor.fetchall())
 
 
 def _table(cursor: Any, mart: Mart) -> None:
-    cursor.execute(
-        "select attname, format_type(atttypid, atttypmod) from pg_attribute"
-        " where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
-        (f'store."{mart.name}"',),
-    )
-    present = dict(cursor.fetchall())
+    for column in mart.columns:
+        try:
+            arrow_type(column.data_type)
+        except ValueError as error:
+            raise MartError(f"{mart.name}.{column.name}: {error}") from None
+    present = _columns(cursor, "store", mart.name)
     if not present:
         _create(cursor, mart)
         return
@@ -94,48 +172,87 @@ def _create(cursor: Any, mart: Mart) -> None:
     columns = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(each.name), sql.SQL(each.data_type)) for each in mart.columns
     )
-    key = sql.SQL(", ").join(map(sql.Identifier, mart.key))
-    name = table_name(mart)
     cursor.execute(
         sql.SQL(
             "create table {} ({}, row_key bigint not null, row_hash bigint not null, valid_from bigint not null,"
-            " valid_to bigint, primary key (row_key, valid_from))"
-        ).format(name, columns)
+            " valid_to bigint)"
+        ).format(table_name(mart), columns)
     )
-    cursor.execute(sql.SQL("create unique index on {} ({}) where valid_to is null").format(name, key))
-    cursor.execute(sql.SQL("create index on {} (valid_to) where valid_to is not null").format(name))
-    cursor.execute(sql.SQL("create index on {} (valid_from)").format(name))
+
+
+# Views --------------------------------------------------------------------------------------------
 
 
 def _view(cursor: Any, mart: Mart, schema: str, pointer: str) -> None:
+    """Columns a view has stay where they are and new ones come last, so that grants and the views of others
+    which stand on it stay too. Only a column that is gone makes it anew."""
     view = sql.Identifier(schema, mart.name)
-    cursor.execute(sql.SQL("drop view if exists {}").format(view))
+    present = list(_columns(cursor, schema, mart.name))
+    wanted = [column.name for column in mart.columns]
+    if not set(present) <= set(wanted):
+        grants = _grants(cursor, schema, mart.name)
+        _drop(cursor, mart, view)
+        present = []
+    else:
+        grants = []
+    names = [*present, *(name for name in wanted if name not in present)]
     cursor.execute(
         sql.SQL(
-            "create view {view} as select {columns} from {table} r"
+            "create or replace view {view} as select {columns} from {table} r"
             " where r.valid_from <= (select {pointer} from ops.publication_pointer)"
             " and (r.valid_to is null or r.valid_to > (select {pointer} from ops.publication_pointer))"
         ).format(
             view=view,
-            columns=sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(each.name)) for each in mart.columns),
+            columns=sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in names),
             table=table_name(mart),
             pointer=sql.Identifier(pointer),
         )
     )
+    _describe(cursor, mart, view)
+    for role in grants:
+        cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(role)))
+    if schema == "serving" and _role_exists(cursor):
+        cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(READER)))
+
+
+def _describe(cursor: Any, mart: Mart, view: sql.Identifier) -> None:
     cursor.execute(sql.SQL("comment on view {} is %s").format(view), (mart.description,))
     for column in mart.columns:
         cursor.execute(
             sql.SQL("comment on column {}.{} is %s").format(view, sql.Identifier(column.name)), (column.description,)
         )
-    if schema == "serving" and _role_exists(cursor):
-        cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(READER)))
+
+
+def _drop(cursor: Any, mart: Mart, view: sql.Identifier) -> None:
+    try:
+        cursor.execute(sql.SQL("drop view {}").format(view))
+    except psycopg2.errors.DependentObjectsStillExist as error:
+        raise MartError(
+            f"{mart.name} lost a column, but other objects stand on its view and must go first: "
+            f"{error.diag.message_detail}"
+        ) from None
+
+
+def _grants(cursor: Any, schema: str, name: str) -> list[str]:
+    """Roles that may read the view, but for its owner."""
+    cursor.execute(
+        "select distinct r.rolname from pg_class c, aclexplode(c.relacl) a join pg_roles r on r.oid = a.grantee"
+        " where c.oid = to_regclass(%s) and a.privilege_type = 'SELECT' and a.grantee <> c.relowner order by 1",
+        (f'{schema}."{name}"',),
+    )
+    return [role for (role,) in cursor]
 
 
 def _reader_role(cursor: Any) -> None:
     """A role that may read what is served and nothing else, where we may create one."""
     cursor.execute("select rolcreaterole or rolsuper from pg_roles where rolname = current_user")
     if cursor.fetchone()[0] and not _role_exists(cursor):
-        cursor.execute(sql.SQL("create role {} nologin").format(sql.Identifier(READER)))
+        cursor.execute(  # roles are the server's, and another database's night may be making this one now
+            sql.SQL(
+                "do $$ begin create role {} nologin; exception when duplicate_object or unique_violation then null;"
+                " end $$"
+            ).format(sql.Identifier(READER))
+        )
     if _role_exists(cursor):
         cursor.execute(sql.SQL("grant usage on schema serving to {}").format(sql.Identifier(READER)))
 
