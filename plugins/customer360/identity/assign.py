@@ -10,21 +10,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-ID_BITS = 53  # exact in JSON and in spreadsheets
+Keys = npt.NDArray[np.int64]
+
+MASK = (1 << 53) - 1  # ids are exact in JSON and in spreadsheets
 
 
 def assign(engine: Any) -> dict[str, pa.Table]:
     """Ids for tonight's components, and what changed since the night before.
 
-    `engine` is a DuckDB connection with `anchors` (anchor, component, first_seen_at), `assignments`,
-    `customers` (before tonight). Returns `ids` (component, customer_id) and the changes of
-    `registry.write`.
+    `engine` is a DuckDB connection with `anchors` (anchor, component, first_seen_at, kind),
+    `assignments` and `customers` (before tonight), `classes` and `links`. Returns `ids` (component,
+    customer_id) and the changes of `registry.write`.
     """
     engine.execute(_CLAIMS)
     founded = engine.sql(_NEW).to_arrow_table()
-    engine.register("founded", _with_ids(engine, founded))
+    taken = engine.sql("select customer_id from customers").to_arrow_table().column(0).to_numpy()
+    ids = new_ids(founded.column("founding_anchor").to_numpy(), taken)
+    engine.register("founded", founded.append_column("customer_id", pa.array(ids)))
     engine.execute(
         "create or replace temp table ids as select component, customer_id from kept"
         " union all select component, customer_id from founded"
@@ -33,35 +38,42 @@ def assign(engine: Any) -> dict[str, pa.Table]:
         "create or replace temp table tonight as"
         " select a.anchor, i.customer_id from anchors a join ids i using (component)"
     )
-    engine.execute(_MERGED)
+    engine.execute(_CHANGES)
     return {name: engine.sql(query).to_arrow_table() for name, query in _RESULTS.items()}
 
 
-def _with_ids(engine: Any, founded: pa.Table) -> pa.Table:
-    """New components with ids: the last 53 bits of their founding anchor, the next free one if taken."""
-    taken = set(engine.sql("select customer_id from customers").to_arrow_table().column(0).to_pylist())
-    mask = (1 << ID_BITS) - 1
-    ids = []
-    for anchor in founded.column("founding_anchor").to_pylist():
-        wanted = (anchor & mask) or 1
-        while wanted in taken:
-            wanted = (wanted + 1) & mask or 1
-        taken.add(wanted)
-        ids.append(wanted)
-    return founded.append_column("customer_id", pa.array(np.array(ids, np.int64)))
+def new_ids(anchors: Keys, taken: Keys) -> Keys:
+    """An id for each founding anchor: its last 53 bits, or the next number that is free. None is 0.
+
+    The earlier of two anchors with the same 53 bits has them, so give them in a fixed order.
+    """
+    ids = anchors & MASK
+    first = np.zeros(len(ids), np.bool_)
+    first[np.unique(ids, return_index=True)[1]] = True
+    is_free = first & ~np.isin(ids, taken) & (ids != 0)
+    used = {*taken.tolist(), *ids[is_free].tolist(), 0}
+    for place in np.flatnonzero(~is_free):
+        wanted = int(ids[place])
+        while wanted in used:
+            wanted = (wanted + 1) & MASK
+        used.add(wanted)
+        ids[place] = wanted
+    return ids
 
 
 _CLAIMS = """
     create or replace temp table claims as
     select p.customer_id, a.component, count(*) as anchors, bool_or(p.anchor = c.founding_anchor) as has_founder,
-        min(c.created_as_of) as created_as_of
+        bool_and(a.kind = 'shared') as is_shared, min(c.created_as_of) as created_as_of
     from assignments p
     join anchors a using (anchor)
     join customers c using (customer_id)
     group by 1, 2;
     create or replace temp table awarded as
     select customer_id, component, created_as_of from (
-        select *, row_number() over (partition by customer_id order by has_founder desc, anchors desc, component) as n
+        select *, row_number() over (
+            partition by customer_id order by is_shared, has_founder desc, anchors desc, component
+        ) as n
         from claims
     ) where n = 1;
     create or replace temp table kept as
@@ -75,7 +87,9 @@ _NEW = """
         from anchors where component not in (select component from kept)
     ) where n = 1 order by founding_anchor
 """
-_MERGED = """
+# Evidence of a merge: an identifier of the old customer on a record that carries one of the survivor's.
+# Evidence of a split: an identifier of the old customer that may no longer link.
+_CHANGES = """
     create or replace temp table merged as
     select a.customer_id as customer_id_old, k.customer_id
     from awarded a join kept k using (component)
@@ -86,7 +100,25 @@ _MERGED = """
     where c.component <> w.component and i.component in (select component from founded);
     create or replace temp table retired as
     select distinct p.customer_id from assignments p
-    where p.customer_id not in (select customer_id from awarded)
+    where p.customer_id not in (select customer_id from awarded);
+    create or replace temp table bridging as
+    with carried as (
+        select l.record_key, p.customer_id, min(p.anchor) as anchor
+        from links l join assignments p on l.node = p.anchor
+        where p.customer_id in (select customer_id_old from merged union all select customer_id from merged)
+        group by 1, 2
+    )
+    select m.customer_id_old, min(o.anchor) as evidence
+    from merged m
+    join carried o on o.customer_id = m.customer_id_old
+    join carried k on k.customer_id = m.customer_id and k.record_key = o.record_key
+    group by 1;
+    create or replace temp table turned as
+    select p.customer_id as other_customer_id, min(p.anchor) as evidence,
+        arg_min(c.identifier_class || ': ' || c.reason, p.anchor) as reason
+    from assignments p join classes c on p.anchor = c.identifier_key and c.identifier_class <> 'private'
+    where p.customer_id in (select other_customer_id from split)
+    group by 1
 """
 _RESULTS = {
     "ids": "select component, customer_id from ids order by 1",
@@ -101,10 +133,18 @@ _RESULTS = {
     "created": "select customer_id, founding_anchor from founded order by 1",
     "aliases": "select customer_id_old, customer_id from merged order by 1",
     "events": """
-        select 'created' as kind, customer_id, null::bigint as other_customer_id from founded
-        union all select 'merged', customer_id, customer_id_old from merged
-        union all select 'split', customer_id, other_customer_id from split
-        union all select 'retired', customer_id, null from retired
+        select 'created' as kind, customer_id, null::bigint as other_customer_id, founding_anchor as evidence,
+            'first seen' as reason
+        from founded
+        union all
+        select 'merged', customer_id, customer_id_old, evidence,
+            case when evidence is null then 'linked through other records' else 'on one record' end
+        from merged left join bridging using (customer_id_old)
+        union all
+        select 'split', customer_id, other_customer_id, evidence, coalesce(reason, 'link gone')
+        from split left join turned using (other_customer_id)
+        union all
+        select 'retired', customer_id, null, null, 'no identifier left' from retired
         order by 1, 2, 3
     """,
 }

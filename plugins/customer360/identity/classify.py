@@ -1,171 +1,182 @@
 """Which identifiers may say that two records are one person: private ones only.
 
-Classes: `private` (one person's), `shared` (a household's, a couple's, a family device), `generic`
-(a switchboard, info@, a kiosk), `blocked` (the company's own, withheld, placeholders, invalid).
-Decided anew every night, from degree, diversity of names and seed lists.
+Classes: `private` (one person's), `shared` (a household's, a couple's, a family device, a number that
+changed hands), `generic` (a switchboard, info@, a kiosk), `blocked` (the company's own, withheld,
+placeholders, invalid). Decided anew every night, from seed lists, degree and diversity of names.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
-from functools import lru_cache
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from customer360.identity import names
 from customer360.sources import OwnIdentities
 
 SEEDS = Path(__file__).parent / "seeds"
 SHARED_PERSONS = 2  # from here on an identifier is shared
 GENERIC_PERSONS = 4  # from here on it is nobody's
-GENERIC_ADDRESSES = 4  # different e-mail addresses seen with one cookie or device
+# So many different addresses, numbers or log-ins seen with one value are not one person's: with a cookie
+# or device, with a telephone, with anything.
+GENERIC_ADDRESSES = {"browser": 4, "phone": 6, "any": 12}
+RECYCLED_AFTER = timedelta(days=180)  # a number silent this long between two persons has changed hands
+
+_PHONES = "i.identifier_type in ('phone', 'fax')"
+_BROWSERS = "i.identifier_type in ('cookie', 'device')"
+_IS_OWN_EMAIL = """i.identifier_type = 'email' and (
+    i.identifier_value in (select value from own_email)
+    or split_part(i.identifier_value, '@', -1) in (select value from own_domain))"""
+_IS_OWN_NUMBER = f"""{_PHONES} and (
+    i.identifier_value in (select value from own_phone) or regexp_matches(i.identifier_value, $own_numbers))"""
+
+# The first rule that applies decides: (class, reason, condition on evidence).
+RULES: tuple[tuple[str, str, str], ...] = (
+    ("blocked", "own_address", _IS_OWN_EMAIL),
+    ("blocked", "own_number", _IS_OWN_NUMBER),
+    ("blocked", "invalid", "not i.is_valid"),
+    ("blocked", "placeholder", "regexp_matches(i.identifier_type || ' ' || i.identifier_value, $placeholders)"),
+    ("generic", "role_mailbox", "i.identifier_type = 'email' and regexp_matches(i.identifier_value, $role_mailboxes)"),
+    ("generic", "many_persons", f"coalesce(p.persons, 0) >= {GENERIC_PERSONS}"),
+    ("generic", "many_names", f"coalesce(h.persons, 0) >= {GENERIC_PERSONS}"),
+    (
+        "generic",
+        "switchboard",
+        f"{_PHONES} and ((i.account_record_count > 0 and p.persons >= {SHARED_PERSONS})"
+        " or (i.account_record_count > 1 and coalesce(p.persons, 0) = 0))",
+    ),
+    (
+        "generic",
+        "many_addresses",
+        f"greatest(s.emails, s.phones, s.user_ids) >= case when {_BROWSERS} then {GENERIC_ADDRESSES['browser']}"
+        f" when {_PHONES} then {GENERIC_ADDRESSES['phone']} else {GENERIC_ADDRESSES['any']} end",
+    ),
+    ("shared", "recycled", "e.identifier_key is not null"),
+    ("shared", "household", f"p.persons >= {SHARED_PERSONS} and p.is_household"),
+    ("shared", "several_persons", f"p.persons >= {SHARED_PERSONS}"),
+    ("shared", "household_hints", "h.is_household"),
+    (
+        "shared",
+        "several_logins",
+        "i.identifier_type in ('cookie', 'device', 'phone', 'email') and s.user_ids_of_one_source >= 2",
+    ),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known of one identifier. Counts are of distinct things."""
+def classify(engine: Any, own: OwnIdentities) -> None:
+    """Make the tables `classes` (identifier_key, identifier_class, reason) and `era` in `engine`.
 
-    identifier_type: str
-    value: str
-    is_valid: bool
-    persons: int  # different persons named with it in contact records
-    accounts: int  # account records that carry it
-    emails: int  # e-mail addresses on the same records
-    user_ids: int  # log-ins on the same records
-
-
-def classify(evidence: Evidence, own: OwnIdentities) -> tuple[str, str]:
-    """(class, reason) of an identifier; the first rule that applies decides."""
-    return _blocked(evidence, own) or _generic(evidence) or _shared(evidence) or ("private", "one_person")
-
-
-def _blocked(evidence: Evidence, own: OwnIdentities) -> tuple[str, str] | None:
-    kind, value = evidence.identifier_type, evidence.value
-    if kind == "email" and own.owns_email(value):
-        return "blocked", "own_address"
-    if kind in {"phone", "fax"} and own.owns_phone(value):
-        return "blocked", "own_number"
-    if not evidence.is_valid:
-        return "blocked", "invalid"
-    if _placeholder(kind, value):
-        return "blocked", "placeholder"
-    return None
-
-
-def _generic(evidence: Evidence) -> tuple[str, str] | None:
-    kind = evidence.identifier_type
-    if kind == "email" and _role_mailbox(evidence.value):
-        return "generic", "role_mailbox"
-    if evidence.persons >= GENERIC_PERSONS:
-        return "generic", "many_persons"
-    if kind in {"phone", "fax"} and evidence.accounts and evidence.persons >= SHARED_PERSONS:
-        return "generic", "switchboard"
-    if kind in {"cookie", "device"} and max(evidence.emails, evidence.user_ids) >= GENERIC_ADDRESSES:
-        return "generic", "many_addresses"
-    return None
-
-
-def _shared(evidence: Evidence) -> tuple[str, str] | None:
-    if evidence.persons >= SHARED_PERSONS:
-        return "shared", "several_persons"
-    if evidence.identifier_type in {"cookie", "device", "phone", "email"} and evidence.user_ids >= 2:
-        return "shared", "several_logins"
-    return None
-
-
-@lru_cache(maxsize=1)
-def _role_mailboxes() -> frozenset[str]:
-    with (SEEDS / "generic_local_parts.csv").open(encoding="utf-8") as rows:
-        return frozenset(row["local_part"] for row in csv.DictReader(rows))
-
-
-def _role_mailbox(address: str) -> bool:
-    local = address.rpartition("@")[0].partition("+")[0]
-    return local in _role_mailboxes() or local.rstrip("0123456789") in _role_mailboxes()
-
-
-@lru_cache(maxsize=1)
-def _placeholders() -> dict[str, re.Pattern[str]]:
-    patterns: dict[str, list[str]] = {}
-    with (SEEDS / "placeholders.csv").open(encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            patterns.setdefault(row["identifier_type"], []).append(f"(?:{row['pattern']})")
-    return {kind: re.compile("|".join(found)) for kind, found in patterns.items()}
-
-
-def _placeholder(kind: str, value: str) -> bool:
-    pattern = _placeholders().get(kind)
-    return pattern is not None and pattern.search(value) is not None
-
-
-def classify_all(engine: Any, own: OwnIdentities) -> pa.Table:
-    """Class of every identifier: (identifier_key, identifier_class, reason).
-
-    `engine` is a DuckDB connection with the tables `identifiers`, `record_identifiers`, `record_names`.
-    Names are only sorted out for identifiers that carry more than one.
+    `engine` is a DuckDB connection with `identifiers`, `record_identifiers` and what `people.People`
+    makes. `era` (identifier_key, since): recycled numbers, and when the present holder's time began.
     """
+    for name, values in (("own_domain", own.domains), ("own_email", own.emails), ("own_phone", own.phones)):
+        engine.register(name, pa.table({"value": pa.array(sorted(values), pa.string())}))
+    engine.execute(_ERAS)
+    engine.execute(_SEEN_WITH)
+    cases = "\n".join(f"when {condition} then '{found} {reason}'" for found, reason, condition in RULES)
     engine.execute(
-        """
-        create or replace temp table named as
-        select r.identifier_key, n.name
-        from record_identifiers r
-        join (
-            select record_key, coalesce(full_name, concat_ws(' ', given_name, family_name)) as name
-            from record_names where record_kind <> 'interaction' and record_kind <> 'account'
-        ) n using (record_key)
-        where n.name is not null and n.name <> ''
-        group by all
-        """
-    )
-    several = engine.sql(
-        "select identifier_key, list(name order by name) as names from named group by 1 having count(*) > 1"
-    ).to_arrow_table()
-    counted = [names.persons(map(names.fold, each)) for each in several.column("names").to_pylist()]
-    engine.register(
-        "person_counts",
-        pa.table({"identifier_key": several.column("identifier_key"), "persons": pa.array(counted, pa.int64())}),
-    )
-    engine.execute(_EVIDENCE)
-    # Nearly all identifiers are of one person: only those with anything unusual are judged one by one.
-    rows = engine.sql("select * from evidence").to_arrow_table()
-    columns = [rows.column(name).to_pylist() for name in rows.column_names]
-    classes: list[str] = []
-    reasons: list[str] = []
-    for _, *evidence in zip(*columns, strict=True):
-        found, reason = classify(Evidence(*evidence), own)
-        classes.append(found)
-        reasons.append(reason)
-    return pa.table(
+        _CLASSES.format(cases=cases),
         {
-            "identifier_key": rows.column("identifier_key"),
-            "identifier_class": pa.array(classes, pa.string()),
-            "reason": pa.array(reasons, pa.string()),
-        }
+            "own_numbers": _any_of("^" + re.escape(prefix) for prefix in own.phone_prefixes),
+            "placeholders": placeholder_pattern(),
+            "role_mailboxes": role_mailbox_pattern(),
+        },
     )
 
 
-_EVIDENCE = """
-    create or replace temp table evidence as
-    with seen_with as (
-        select a.identifier_key,
-            count(distinct b.identifier_key) filter (where i.identifier_type = 'email') as emails,
-            count(distinct b.identifier_key) filter (where i.identifier_type = 'user_id') as user_ids
+def role_mailbox_pattern() -> str:
+    """RE2 pattern of addresses that belong to a role: info@, info2@, info+x@, sales.berlin@."""
+    with (SEEDS / "generic_local_parts.csv").open(encoding="utf-8") as rows:
+        listed = [(re.escape(row["local_part"]), row["also_as_prefix"] == "true") for row in csv.DictReader(rows)]
+    whole, prefix = "|".join(part for part, _ in listed), "|".join(part for part, also in listed if also)
+    return rf"^(?:(?:{whole})[0-9]*(?:\+[^@]*)?|(?:{prefix})[._-][^@]*)@"
+
+
+def placeholder_pattern() -> str:
+    """RE2 pattern of '<identifier type> <value>' for values that people type to have typed something."""
+    with (SEEDS / "placeholders.csv").open(encoding="utf-8") as rows:
+        found = [(row["identifier_type"], row["pattern"]) for row in csv.DictReader(rows)]
+    return _any_of(f"^{kind} {_unanchored(pattern)}" for kind, pattern in found)
+
+
+def _unanchored(pattern: str) -> str:
+    """`pattern`, which may begin with ^, for the middle of a text."""
+    return pattern[1:] if pattern.startswith("^") else f".*{pattern}"
+
+
+def _any_of(patterns: Any) -> str:
+    return "|".join(f"(?:{pattern})" for pattern in patterns) or r"[^\s\S]"
+
+
+# A gap in a number's use with the names of its contact records all before or all after it. A family's line
+# stays the family's, however long it was silent between two of them.
+_ERAS = f"""
+    create or replace temp table era as
+    with several as (
+        select p.identifier_key from person_count p
+        join identifiers i on p.identifier_key = i.identifier_key and {_PHONES}
+        where p.persons >= {SHARED_PERSONS} and not p.is_household
+    ),
+    used as (
+        select identifier_key, seen_at, lag(seen_at) over (partition by identifier_key order by seen_at) as before
+        from (
+            select distinct r.identifier_key, r.seen_at
+            from record_identifiers r join several using (identifier_key) where r.seen_at is not null
+        )
+    ),
+    gaps as (
+        select identifier_key, before, seen_at as since from used
+        where seen_at - before >= interval {RECYCLED_AFTER.days} days
+    ),
+    holders as (
+        select p.identifier_key, p.person, min(r.seen_at) as first_at, max(r.seen_at) as last_at
+        from person_of p
+        join gaps g using (identifier_key)
+        join record_spelling s using (name_id)
+        join record_identifiers r on s.record_key = r.record_key and p.identifier_key = r.identifier_key
+        group by 1, 2
+    )
+    select identifier_key, max(since) as since from (
+        select g.identifier_key, g.since
+        from gaps g join holders h using (identifier_key)
+        group by g.identifier_key, g.before, g.since
+        having bool_and(h.last_at <= g.before or h.first_at >= g.since)
+            and bool_or(h.last_at <= g.before) and bool_or(h.first_at >= g.since)
+    ) group by 1
+"""
+_SEEN_WITH = """
+    create or replace temp table seen_with as
+    with pairs as (
+        select distinct a.identifier_key, b.identifier_key as other_key, i.identifier_type, b.source
         from record_identifiers a
         join record_identifiers b on a.record_key = b.record_key and a.identifier_key <> b.identifier_key
-        join identifiers i on b.identifier_key = i.identifier_key and i.identifier_type in ('email', 'user_id')
-        group by 1
+        join identifiers i on b.identifier_key = i.identifier_key
+        where i.identifier_type in ('email', 'phone', 'user_id') and i.is_valid
+    ),
+    by_source as (
+        select identifier_key, source, count(*) as user_ids from pairs where identifier_type = 'user_id' group by 1, 2
     )
-    select i.identifier_key, i.identifier_type, i.identifier_value, i.is_valid,
-        coalesce(p.persons, case when i.person_record_count > 0 then 1 else 0 end)::bigint as persons,
-        i.account_record_count::bigint as accounts,
-        coalesce(s.emails, 0)::bigint as emails,
-        coalesce(s.user_ids, 0)::bigint as user_ids
-    from identifiers i
-    left join person_counts p using (identifier_key)
-    left join seen_with s using (identifier_key)
-    order by i.identifier_key
+    select p.identifier_key,
+        count(distinct p.other_key) filter (where p.identifier_type = 'email') as emails,
+        count(distinct p.other_key) filter (where p.identifier_type = 'phone') as phones,
+        count(distinct p.other_key) filter (where p.identifier_type = 'user_id') as user_ids,
+        coalesce(any_value(b.user_ids), 0) as user_ids_of_one_source
+    from pairs p
+    left join (select identifier_key, max(user_ids) as user_ids from by_source group by 1) b using (identifier_key)
+    group by 1
+"""
+_CLASSES = """
+    create or replace temp table classes as
+    select identifier_key, split_part(verdict, ' ', 1) as identifier_class, split_part(verdict, ' ', 2) as reason
+    from (
+        select i.identifier_key, case {cases} else 'private one_person' end as verdict
+        from identifiers i
+        left join person_count p using (identifier_key)
+        left join hint_count h using (identifier_key)
+        left join seen_with s using (identifier_key)
+        left join era e using (identifier_key)
+    )
 """

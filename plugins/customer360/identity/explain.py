@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Rows for a person to read. `identifiers`: type, value, class, reason, records; `records`: source, kind,
-    id, identifiers; `events`: night, kind, other customer."""
+    id, identifiers; `events`: night, kind, other customer, reason, the identifier it rests on."""
 
     customer_id: int
     asked_for: int
     kind: str
     identifiers: list[tuple[str, str, str, str, int]]
     records: list[tuple[str, str, str, str]]
-    events: list[tuple[datetime, str, int | None]]
+    events: list[tuple[datetime, str, int | None, str | None, str | None]]
     aliases: list[int]
 
 
@@ -38,12 +38,12 @@ def explain(engine: Engine, connection: Connection, customer_id: int, reveal: bo
     with connection.cursor() as cursor:
         living = _living(cursor, customer_id)
         cursor.execute(
-            "select as_of, kind, other_customer_id from ops.identity_event where customer_id = %s order by event_id",
+            "select as_of, kind, other_customer_id, reason, evidence from ops.identity_event"
+            " where customer_id = %s order by event_id",
             (living,),
         )
-        events = cursor.fetchall()
-        cursor.execute("select customer_id_old from ops.customer_alias where customer_id = %s order by 1", (living,))
-        aliases = [old for (old,) in cursor]
+        history = cursor.fetchall()
+        aliases = _aliases(cursor, living)
 
     def name(schema: str, table: str) -> str:
         return engine.qualify(schema, table)
@@ -69,6 +69,7 @@ def explain(engine: Engine, connection: Connection, customer_id: int, reveal: bo
         where r.customer_id = {living}
         """
     )
+    evidence = _values(engine, [key for *_, key in history if key is not None], reveal)
     ids = _record_ids(connection, pc.unique(records.column("record_key")).to_pylist())
     listed: dict[tuple[str, str, str], list[str]] = {}
     for row in records.to_pylist():
@@ -89,7 +90,7 @@ def explain(engine: Engine, connection: Connection, customer_id: int, reveal: bo
             for row in identifiers.to_pylist()
         ),
         records=sorted((*key, ", ".join(sorted(values))) for key, values in listed.items()),
-        events=events,
+        events=[(*event, evidence.get(key)) for *event, key in history],
         aliases=aliases,
     )
 
@@ -113,7 +114,7 @@ def render(found: Explanation) -> RenderableType:
         found.identifiers,
     )
     records = _table("Records", ("source", "kind", "record", "carries"), found.records)
-    events = _table("History", ("night (UTC)", "event", "other customer"), found.events)
+    events = _table("History", ("night (UTC)", "event", "other customer", "because", "identifier"), found.events)
     return Group(head, identifiers, records, events)
 
 
@@ -141,6 +142,37 @@ def _living(cursor: Any, customer_id: int) -> int:
         (customer_id,),
     )
     return int(cursor.fetchone()[0])
+
+
+def _aliases(cursor: Any, customer_id: int) -> list[int]:
+    """Every customer that was merged into this one, or into one that was."""
+    cursor.execute(
+        """
+        with recursive found as (
+            select customer_id_old from ops.customer_alias where customer_id = %s
+            union
+            select a.customer_id_old from found f join ops.customer_alias a on a.customer_id = f.customer_id_old
+        )
+        select customer_id_old from found order by 1
+        """,
+        (customer_id,),
+    )
+    return [old for (old,) in cursor]
+
+
+def _values(engine: Engine, keys: list[int], reveal: bool) -> dict[int, str]:
+    """{identifier_key: its type and value}; keys of records, which have no value, are left out."""
+    if not keys:
+        return {}
+    listed = ", ".join(str(int(key)) for key in sorted(set(keys)))
+    rows = engine.read(
+        "select identifier_key, identifier_type, identifier_value"
+        f" from {engine.qualify('intermediate', 'int_identity__identifier')} where identifier_key in ({listed})"
+    )
+    return {
+        row["identifier_key"]: f"{row['identifier_type']} {mask(row['identifier_value'], reveal)}"
+        for row in rows.to_pylist()
+    }
 
 
 def _record_ids(connection: Connection, keys: list[int]) -> dict[int, str]:

@@ -1,7 +1,8 @@
-"""Records linked by the private identifiers they share: connected components, guarded.
+"""Records linked by the identifiers they share: connected components, guarded.
 
-A component that names several persons is looked at again without the weak identifiers (cookies,
-devices), which families share unnoticed.
+Private identifiers link every record that carries them. A shared one links the contact records that
+carry it together with the same person's name. A component that still names several persons loses its
+weakest bridges, one kind after the other, until it no longer does: they count as shared from then on.
 """
 
 from __future__ import annotations
@@ -14,89 +15,164 @@ import pyarrow as pa
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from customer360.identity import names
+from customer360.identity.people import People
 
 Keys = npt.NDArray[np.int64]
 
-WEAK_TYPES = ("cookie", "device")
-SEVERAL = 2  # persons named in one component before it is looked at again
+SAME_NAME = "same_name"  # the kind of node that stands for one person's name at a shared identifier
+WEAKEST_FIRST = (
+    *(SAME_NAME, "cookie", "device", "handle", "fax", "phone"),
+    *("loyalty", "email", "user_id", "account_ref"),
+)
+ROUNDS = 24  # more than kinds of identifiers, twice: each round cuts every doubtful component
 
 
-def components(record_keys: Keys, identifier_keys: Keys) -> tuple[Keys, Keys]:
-    """Components of the bipartite graph record – identifier: (distinct identifier keys, their component).
+def components(record_keys: Keys, nodes: Keys) -> tuple[Keys, Keys]:
+    """Components of the bipartite graph record – node: (distinct nodes, their component).
 
-    A component is numbered by its smallest identifier key, so the answer does not depend on row order.
+    A component is numbered by its smallest node, so the answer does not depend on row order.
     """
-    identifiers, column = np.unique(identifier_keys, return_inverse=True)
+    distinct, column = np.unique(nodes, return_inverse=True)
     records, row = np.unique(record_keys, return_inverse=True)
-    size = len(identifiers) + len(records)
-    edges = coo_matrix((np.ones(len(column), np.int8), (column, row + len(identifiers))), shape=(size, size))
+    size = len(distinct) + len(records)
+    edges = coo_matrix((np.ones(len(column), np.int8), (column, row + len(distinct))), shape=(size, size))
     _, label = connected_components(edges, directed=False)
-    label = label[: len(identifiers)]
+    label = label[: len(distinct)]
     smallest = np.full(label.max(initial=-1) + 1, np.iinfo(np.int64).max, np.int64)
-    np.minimum.at(smallest, label, identifiers)
-    return identifiers, smallest[label]
+    np.minimum.at(smallest, label, distinct)
+    return distinct, smallest[label]
 
 
-def link(engine: Any) -> pa.Table:
-    """(identifier_key, component) of every private identifier.
+def link(engine: Any, people: People) -> None:
+    """Make the tables `links` (record_key, node, identifier_key) and `components` (node, component).
 
-    `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `record_names` and
-    `classes`. Records of accounts link by their own reference only: an organisation is no person.
+    `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `classes` and what
+    `People` makes; `classes` changes where an identifier turns out to bridge persons. The node of a
+    private identifier is its key, that of a person at a shared one is made from both.
     """
-    engine.execute(
-        """
-        create or replace temp table links as
-        select r.record_key, r.identifier_key, i.identifier_type
-        from record_identifiers r
-        join classes c on r.identifier_key = c.identifier_key and c.identifier_class = 'private'
-        join identifiers i on r.identifier_key = i.identifier_key
-        where r.record_kind <> 'account' or i.identifier_type = 'account_ref'
-        """
-    )
-    first = _linked(engine, "select record_key, identifier_key from links")
-    engine.register("first_components", first)
-    doubtful = _doubtful(engine)
-    if not doubtful:
-        return first
-    engine.register("doubtful", pa.table({"component": pa.array(doubtful, pa.int64())}))
-    weak = ", ".join(f"'{kind}'" for kind in WEAK_TYPES)
-    # A weak identifier of a doubtful component stands alone: it no longer ties its records together.
-    return _linked(
-        engine,
-        f"""
-        select case when d.component is not null and l.identifier_type in ({weak}) then l.identifier_key
-            else l.record_key end as record_key, l.identifier_key
-        from links l
-        join first_components f using (identifier_key)
-        left join doubtful d using (component)
-        """,
-    )
+    engine.execute("create or replace temp table components (node bigint, component bigint)")
+    engine.execute("create or replace temp table links (record_key bigint, node bigint, identifier_key bigint)")
+    engine.execute("create or replace temp table cut (node bigint)")
+    engine.execute(_LINKS.format(target="open_links", records=""))
+    for _ in range(ROUNDS):
+        engine.register("open_components", _components(engine))
+        doubtful = _doubtful(engine, people)
+        engine.register("doubtful", pa.table({"component": pa.array(doubtful, pa.int64())}))
+        bridges = _bridges(engine, people) if doubtful else []
+        engine.register("bridges", pa.table({"node": pa.array(bridges, pa.int64())}))
+        engine.execute(_SETTLE)
+        if not bridges:
+            return
+        engine.execute(_DEMOTE)
+        engine.execute(_LINKS.format(target="open_links", records="join open_records using (record_key)"))
+    raise RuntimeError(f"identity: components still contradict themselves after {ROUNDS} rounds of cutting")
 
 
-def _linked(engine: Any, query: str) -> pa.Table:
-    edges = engine.sql(query).to_arrow_table()
+def _components(engine: Any) -> pa.Table:
+    edges = engine.sql("select record_key, node from open_links").to_arrow_table()
     if not edges.num_rows:
-        return pa.table({"identifier_key": pa.array([], pa.int64()), "component": pa.array([], pa.int64())})
-    found, component = components(edges.column("record_key").to_numpy(), edges.column("identifier_key").to_numpy())
-    return pa.table({"identifier_key": pa.array(found), "component": pa.array(component)})
+        return pa.table({"node": pa.array([], pa.int64()), "component": pa.array([], pa.int64())})
+    found, component = components(edges.column("record_key").to_numpy(), edges.column("node").to_numpy())
+    return pa.table({"node": pa.array(found), "component": pa.array(component)})
 
 
-def _doubtful(engine: Any) -> list[int]:
+def _doubtful(engine: Any, people: People) -> list[int]:
     """Components whose contact records name several persons."""
-    several = engine.sql(
-        """
-        select f.component, list(distinct n.name) as names
-        from links l
-        join first_components f using (identifier_key)
-        join (
-            select record_key, coalesce(full_name, concat_ws(' ', given_name, family_name)) as name
-            from record_names where record_kind <> 'interaction' and record_kind <> 'account'
-        ) n on l.record_key = n.record_key
-        where n.name <> ''
-        group by 1
-        having count(distinct n.name) > 1
-        """
-    ).to_arrow_table()
-    pairs = zip(several.column("component").to_pylist(), several.column("names").to_pylist(), strict=True)
-    return sorted(component for component, each in pairs if names.persons(map(names.fold, each)) >= SEVERAL)
+    several = engine.sql(_NAMES_OF_COMPONENTS).fetchall()
+    people.read([name_id for _, found in several for name_id in found])
+    return sorted(component for component, found in several if people.differ(found))
+
+
+def _bridges(engine: Any, people: People) -> list[int]:
+    """In each doubtful component, the weakest kind of identifiers with several persons near them.
+
+    Near are the names on records that carry the identifier, or another one that was seen with it. If no
+    identifier is near two persons, all of the weakest kind that tie others together are bridges.
+    """
+    engine.execute(_NEIGHBOURS)
+    near = engine.sql(_NAMES_NEAR).fetchall()
+    people.read([name_id for *_, found in near for name_id in found])
+    found = [(component, kind, key) for component, kind, key, ids in near if people.differ(ids)]
+    weakest = _weakest(found)
+    rest = [row for row in engine.sql(_TIES).fetchall() if row[0] not in weakest]
+    weakest |= _weakest(rest)
+    return sorted(key for component, kind, key in (*found, *rest) if weakest[component] == kind)
+
+
+def _weakest(found: list[tuple[int, str, int]]) -> dict[int, str]:
+    """{component: the weakest kind of identifier among its rows}."""
+    kinds: dict[int, str] = {}
+    for component, kind, _ in found:
+        if component not in kinds or WEAKEST_FIRST.index(kind) < WEAKEST_FIRST.index(kinds[component]):
+            kinds[component] = kind
+    return kinds
+
+
+# Several names make a shared identifier link by name; several log-ins or a contradiction do not, for there
+# the names may well be the same. An organisation is no person: its record links by its own reference, and
+# by a line or address that no person's record carries.
+_LINKS = """
+    create or replace temp table {target} as
+    select r.record_key, r.identifier_key as node, r.identifier_key
+    from record_identifiers r {records}
+    join classes c on r.identifier_key = c.identifier_key and c.identifier_class = 'private'
+    left join identifiers i on r.record_kind = 'account' and r.identifier_key = i.identifier_key
+    where r.record_kind <> 'account' or i.identifier_type = 'account_ref' or i.person_record_count = 0
+    union all
+    select r.record_key, xor(r.identifier_key, p.person + 1) as node, r.identifier_key
+    from record_identifiers r {records}
+    join classes c on r.identifier_key = c.identifier_key and c.identifier_class = 'shared'
+        and c.reason in ('household', 'several_persons', 'recycled')
+    join record_spelling s using (record_key)
+    join person_of p on r.identifier_key = p.identifier_key and s.name_id = p.name_id
+    where xor(r.identifier_key, p.person + 1) not in (select node from cut)
+"""
+_NAMES_OF_COMPONENTS = """
+    select component, list(distinct name_id order by name_id) as found
+    from open_links l join open_components c using (node) join record_spelling s using (record_key)
+    group by 1 having count(distinct name_id) > 1 order by 1
+"""
+_SETTLE = """
+    create or replace temp table open_records as
+    select distinct l.record_key
+    from open_links l join open_components c using (node)
+    where c.component in (
+        select component from open_components join bridges using (node)
+    );
+    insert into components
+    select c.node, c.component from open_components c where c.component not in (
+        select component from open_components join bridges using (node)
+    );
+    insert into links select * from open_links where record_key not in (select record_key from open_records)
+"""
+_DEMOTE = """
+    update classes set identifier_class = 'shared', reason = 'bridges_persons'
+    where identifier_key in (select node from bridges);
+    insert into cut select node from bridges
+"""
+# Nodes that occur together on a record of a doubtful component, and the names on each node's own records.
+_NEIGHBOURS = """
+    create or replace temp table doubtful_links as
+    select l.*, c.component
+    from open_links l join open_components c using (node) join doubtful d using (component);
+    create or replace temp table neighbours as
+    select distinct a.component, a.node, b.node as other
+    from doubtful_links a join doubtful_links b using (record_key);
+    create or replace temp table node_spelling as
+    select distinct l.node, s.name_id from doubtful_links l join record_spelling s using (record_key)
+"""
+_NAMES_NEAR = """
+    select n.component, coalesce(i.identifier_type, 'same_name') as kind, n.node,
+        list(distinct s.name_id order by s.name_id) as found
+    from neighbours n
+    join node_spelling s on n.other = s.node
+    left join identifiers i on n.node = i.identifier_key
+    group by 1, 2, 3 having count(distinct s.name_id) > 1
+    order by 1, 2, 3
+"""
+_TIES = """
+    select n.component, coalesce(i.identifier_type, 'same_name') as kind, n.node
+    from neighbours n left join identifiers i on n.node = i.identifier_key
+    group by 1, 2, 3 having count(*) > 2
+    order by 1, 2, 3
+"""

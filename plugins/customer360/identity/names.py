@@ -2,79 +2,216 @@
 
 Made for short lists (the names that use one telephone number), where the question is not who somebody
 is but whether 'J. Smith', 'Smith, John' and 'Jon Smith' are one person and 'Mary Smith' is another.
+Couples and siblings share a family name and often most letters of the given one, so a letter more or
+less at the end of a word is a different name (Daniel, Daniela), one inside it a slip of the pen.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date
 from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
 
-_TITLES = frozenset(
-    "mr mrs ms miss dr prof herr frau fr hr sir dipl ing mag jr sr ii iii llc gmbh ag ltd inc co kg".split()
+NICKNAMES = Path(__file__).parent / "seeds" / "nicknames.csv"
+MANY = 40  # more different names than this are never sorted out: they are that many persons
+
+_NOT_A_NAME = frozenset(
+    "mr mrs ms miss dr prof herr frau fr hr sir dipl ing mag familie family famille familia rodzina"
+    " llc gmbh ag ltd inc co kg ohg ug sarl srl plc".split()
 )
-_LETTERS = {"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "đ": "d", "ł": "l", "ı": "i", "þ": "th"}
-_UMLAUTS = (("ae", "a"), ("oe", "o"), ("ue", "u"))
-MANY = 12  # this many different names are never sorted out: they are many persons
+_GENERATIONS = {"jr": "junior", "jun": "junior", "junior": "junior", "sr": "senior", "sen": "senior"}
+_GENERATIONS |= {"senior": "senior", "ii": "second", "iii": "third", "iv": "fourth"}
+_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "đ": "d", "ł": "l", "ı": "i", "þ": "th", "'": "", "’": "", "`": ""}
+)
+# One sound in several spellings: Mueller, Meyer, Stephan, Schmitt, Martha, Becker.
+_SPELLINGS = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("y", "i"), ("ph", "f"), ("th", "t"), ("dt", "t"), ("ck", "k"))
+_DOUBLED = re.compile(r"([^\W\d_])\1")
+_SLAVIC = re.compile(r"(?<=..)(?:(ov|ev)a|(sk)a(?:ia)?)\Z")  # Ivanova is an Ivanov, Kowalska a Kowalski
+_WORD = re.compile(r"[^\W\d_]+")
+# What turns one given name into another, mostly a man's into a woman's.
+_ENDINGS = frozenset("a e ia ina ine ka ca na ne ette elle ella".split())
+_VOWELS = frozenset("aeiou")
+
+
+class Name(NamedTuple):
+    """A folded name. `tokens` in the order written; `given` those known to be given names."""
+
+    tokens: tuple[str, ...]
+    given: tuple[str, ...] = ()
+    generation: str = ""
+    birth_date: date | None = None
+
+
+Rule = Callable[[Name, Name], bool]
+
+
+def fold(full: str | None, given: str | None = None, family: str | None = None, birth_date: date | None = None) -> Name:
+    """Lower case, without marks, titles and punctuation. The parts count where both are known."""
+    text = f"{given} {family}" if given and family else full or given or family or ""
+    words = _words(text)
+    tokens = tuple(word for word in words if word not in _GENERATIONS)
+    generation = next((_GENERATIONS[word] for word in words[1:] if word in _GENERATIONS), "")
+    known = tuple(word for word in _words(given) if word not in _GENERATIONS) if given and family else ()
+    return Name(tokens, known, generation, birth_date)
+
+
+def persons(names: Iterable[Name]) -> int:
+    """Number of different persons behind `names`; a name without words does not count."""
+    distinct = sorted({name for name in names if name.tokens}, key=order)
+    return len(distinct) if len(distinct) > MANY else len(set(groups(distinct, same_person)) - {None})
+
+
+def groups(names: Sequence[Name], same: Rule) -> list[int | None]:
+    """Person of each name, numbered from 0 in an order that does not depend on that of `names`.
+
+    None for a name that could be several of the persons (the initial of both) or has no words.
+    """
+    found: list[list[Name]] = []
+    place: dict[Name, int | None] = {}
+    for name in sorted(set(names), key=order):
+        fits = [number for number, group in enumerate(found) if _fits(name, group, same)]
+        if not name.tokens or len(fits) > 1:
+            place[name] = None
+        elif fits:
+            found[fits[0]].append(name)
+            place[name] = fits[0]
+        else:
+            found.append([name])
+            place[name] = len(found) - 1
+    return [place[name] for name in names]
+
+
+def only_match(name: Name, persons_of: Sequence[Sequence[Name]], same: Rule) -> int | None:
+    """The one person whom `name` can be, or None if it can be nobody or several."""
+    fits = [number for number, group in enumerate(persons_of) if name.tokens and _fits(name, group, same)]
+    return fits[0] if len(fits) == 1 else None
+
+
+def same_person(a: Name, b: Name) -> bool:
+    """Whether two names can be one person's: every word of the shorter has its like in the longer."""
+    if not a.tokens or not b.tokens or contradict(a, b):
+        return False
+    return _words_alike(a.tokens, b.tokens)
+
+
+def same_owner(a: Name, b: Name) -> bool:
+    """`same_person`, or a changed family name: for values that people take with them through life."""
+    if same_person(a, b):
+        return True
+    known = a.given and b.given and min(len(word) for word in a.given + b.given) > 1
+    return bool(known) and not contradict(a, b) and _words_alike(a.given, b.given)
+
+
+def same_account(a: Name, b: Name) -> bool:
+    """`same_owner`, or any word in common: for references that a system gives to one person only."""
+    if same_owner(a, b):
+        return True
+    return not contradict(a, b) and any(len(x) > 2 and _alike(x, y) for x in a.tokens for y in b.tokens if len(y) > 2)
+
+
+def contradict(a: Name, b: Name) -> bool:
+    """Whether generation (Jr, Sr) or birth date says that two names are two persons'."""
+    if a.generation and b.generation and a.generation != b.generation:
+        return True
+    return a.birth_date is not None and b.birth_date is not None and _dates_differ(a.birth_date, b.birth_date)
+
+
+def order(name: Name) -> tuple[object, ...]:
+    """Order of decision: the most telling names first."""
+    told = name.birth_date or date.min
+    return (-len(name.tokens), -sum(map(len, name.tokens)), name.tokens, name.given, name.generation, told)
+
+
+def _fits(name: Name, group: Collection[Name], same: Rule) -> bool:
+    return any(same(name, other) for other in group) and not any(contradict(name, other) for other in group)
+
+
+def _dates_differ(a: date, b: date) -> bool:
+    """Two dates that no single slip explains: one wrong digit, two neighbours or day and month swapped."""
+    if (a.year, a.month, a.day) == (b.year, b.day, b.month):
+        return False
+    x, y = a.strftime("%Y%m%d"), b.strftime("%Y%m%d")
+    wrong = [place for place in range(8) if x[place] != y[place]]
+    swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1 and x[wrong[0]] == y[wrong[1]] and x[wrong[1]] == y[wrong[0]]
+    return len(wrong) > 1 and not swapped
 
 
 @lru_cache(maxsize=1 << 18)
-def fold(name: str) -> tuple[str, ...]:
-    """Tokens of a name: lower case, without marks, titles and punctuation, sorted.
-
-    'Müller', 'Mueller' and 'Muller' are one token; so that they meet, 'ue' loses its 'e' everywhere.
-    """
-    text = "".join(_LETTERS.get(char, char) for char in name.lower())
-    text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    for written, plain in _UMLAUTS:
-        text = text.replace(written, plain)
-    tokens = re.findall(r"[^\W\d_]+", text)
-    return tuple(sorted(token for token in tokens if token not in _TITLES))
+def _words(text: str) -> tuple[str, ...]:
+    lowered = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
+    plain = "".join(char for char in lowered if not unicodedata.combining(char))
+    return tuple(word for word in _WORD.findall(plain) if word not in _NOT_A_NAME)
 
 
-def persons(names: Iterable[tuple[str, ...]]) -> int:
-    """Number of different persons behind folded names; names without tokens do not count."""
-    distinct = sorted({name for name in names if name})
-    if len(distinct) > MANY:
-        return len(distinct)
-    groups: list[list[tuple[str, ...]]] = []
-    for name in sorted(distinct, key=lambda each: (-len(each), -sum(map(len, each)), each)):
-        fits = [group for group in groups if any(same_person(name, other) for other in group)]
-        if not fits:
-            groups.append([name])
-        else:
-            fits[0].append(name)
-    return len(groups)
-
-
-def same_person(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether two folded names can be one person: every token of the shorter has its like in the other."""
+def _words_alike(a: Sequence[str], b: Sequence[str]) -> bool:
+    if "".join(a) == "".join(b):
+        return True  # Hans-Peter, Hanspeter
     short, long = (a, b) if len(a) <= len(b) else (b, a)
     left = list(long)
-    for token in sorted(short, key=len, reverse=True):
-        match = next((other for other in left if _alike(token, other)), None)
+    for token in sorted(short, key=lambda word: (-len(word), word)):
+        match = token if token in left else next((other for other in left if _alike(token, other)), None)
         if match is None:
             return False
         left.remove(match)
     return bool(short)
 
 
+@lru_cache(maxsize=1 << 18)
 def _alike(a: str, b: str) -> bool:
-    if a == b:
-        return True
-    short, long = (a, b) if len(a) <= len(b) else (b, a)
-    if len(short) == 1 or (len(short) >= 3 and long.startswith(short)):
+    """Whether two words can be one: equal, an initial, a nickname, a shortened form or a slip."""
+    short, long = (a, b) if (len(a), a) <= (len(b), b) else (b, a)
+    if len(short) == 1:
         return long.startswith(short)
-    return min(len(a), len(b)) >= 4 and _one_edit(short, long)
+    if b in _formal(a) or a in _formal(b):  # two short forms of one name may well be brothers': Jo, Jan
+        return True
+    return _one_word(short, long) or _one_word(*sorted((_sound(short), _sound(long)), key=lambda x: (len(x), x)))
 
 
-def _one_edit(short: str, long: str) -> bool:
-    """At most one letter inserted, removed, changed, or two neighbours swapped."""
+def _one_word(short: str, long: str) -> bool:
+    if short == long:
+        return True
+    if len(short) > 2 and long.startswith(short):
+        return long[len(short) :] not in _ENDINGS
+    return _slip(short, long)
+
+
+def _slip(short: str, long: str) -> bool:
+    """One letter inserted, left out or changed, or two neighbours swapped; never a vowel at the end."""
     if len(long) - len(short) > 1:
         return False
     at = next((i for i, (x, y) in enumerate(zip(short, long, strict=False)) if x != y), len(short))
+    if at >= len(long) - 1 and long[-1] in _VOWELS:
+        return False
     if len(long) > len(short):
-        return short[at:] == long[at + 1 :]
-    swapped = short[at : at + 2][::-1] == long[at : at + 2] and short[at + 2 :] == long[at + 2 :]
-    return swapped or short[at + 1 :] == long[at + 1 :]
+        return short[at:] == long[at + 1 :] and len(short) > (2 if long[at] == "h" else 3)
+    swapped = short[at : at + 2] == long[at : at + 2][::-1] and short[at + 2 :] == long[at + 2 :]
+    return (swapped and len(short) > 3) or (short[at + 1 :] == long[at + 1 :] and len(short) > 5)
+
+
+@lru_cache(maxsize=1 << 18)
+def _sound(word: str) -> str:
+    for written, heard in _SPELLINGS:
+        word = word.replace(written, heard)
+    return _SLAVIC.sub(lambda end: end[1] or end[2] + "i", _DOUBLED.sub(r"\1", word))
+
+
+@lru_cache(maxsize=1 << 16)
+def _formal(word: str) -> frozenset[str]:
+    return _nicknames().get(word, frozenset((word,)))
+
+
+@lru_cache(maxsize=1)
+def _nicknames() -> dict[str, frozenset[str]]:
+    """{word: the given names it can stand for}, itself included."""
+    found: dict[str, set[str]] = {}
+    with NICKNAMES.open(encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            for short in row["short_forms"].split():
+                found.setdefault(short, {short}).add(row["given_name"])
+    return {word: frozenset(names) for word, names in found.items()}

@@ -48,15 +48,42 @@ DDL: list[str] = [
         as_of timestamptz not null,
         kind text not null check (kind in ('created', 'merged', 'split', 'retired')),
         customer_id bigint not null,
-        other_customer_id bigint
+        other_customer_id bigint,
+        evidence bigint,
+        reason text
     )
     """,
+    "alter table ops.identity_event add column if not exists evidence bigint, add column if not exists reason text",
     "create index if not exists identity_event_customer on ops.identity_event (customer_id)",
 ]
 
 ASSIGNMENTS = pa.schema([("anchor", pa.int64()), ("customer_id", pa.int64())])
 CUSTOMERS = pa.schema([("customer_id", pa.int64()), ("created_as_of", TIMESTAMP), ("founding_anchor", pa.int64())])
 ALIASES = pa.schema([("customer_id_old", pa.int64()), ("customer_id", pa.int64()), ("merged_as_of", TIMESTAMP)])
+# What one night changes: see `write`.
+CHANGES: dict[str, pa.Schema] = {
+    "closed": pa.schema([("anchor", pa.int64())]),
+    "opened": ASSIGNMENTS,
+    "created": pa.schema([("customer_id", pa.int64()), ("founding_anchor", pa.int64())]),
+    "aliases": pa.schema([("customer_id_old", pa.int64()), ("customer_id", pa.int64())]),
+    "events": pa.schema(
+        [
+            ("kind", pa.string()),
+            ("customer_id", pa.int64()),
+            ("other_customer_id", pa.int64()),
+            ("evidence", pa.int64()),
+            ("reason", pa.string()),
+        ]
+    ),
+}
+_WRITTEN = {
+    "closed": "select anchor from ops.identity_assignment where to_as_of = {at} order by 1",
+    "opened": "select anchor, customer_id from ops.identity_assignment where from_as_of = {at} order by 1",
+    "created": "select customer_id, founding_anchor from ops.customer where created_as_of = {at} order by 1",
+    "aliases": "select customer_id_old, customer_id from ops.customer_alias where merged_as_of = {at} order by 1",
+    "events": "select kind, customer_id, other_customer_id, evidence, reason from ops.identity_event"
+    ' where as_of = {at} order by kind collate "C", customer_id, other_customer_id',
+}
 
 
 def before(cursor: Any, as_of: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
@@ -81,32 +108,54 @@ def before(cursor: Any, as_of: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
 
 def is_newest(cursor: Any, as_of: datetime) -> bool:
     """Whether no later night has been written: only then may this one be."""
-    cursor.execute("select coalesce(max(from_as_of) <= %s, true) from ops.identity_assignment", (as_of,))
+    cursor.execute(
+        "select coalesce(greatest(max(from_as_of), max(to_as_of)) <= %s, true) from ops.identity_assignment", (as_of,)
+    )
     return bool(cursor.fetchone()[0])
 
 
-def write(cursor: Any, as_of: datetime, changes: Mapping[str, pa.Table]) -> None:
-    """Make the registry say what this night found, undoing what an earlier try at the night wrote.
+def write(cursor: Any, as_of: datetime, changes: Mapping[str, pa.Table]) -> int:
+    """Make the registry say what this night found; the number of rows written, 0 if it said so already.
 
     `changes`: `closed` (anchor), `opened` (anchor, customer_id), `created` (customer_id,
     founding_anchor), `aliases` (customer_id_old, customer_id), `events` (kind, customer_id,
-    other_customer_id).
+    other_customer_id, evidence: an identifier or record key, reason), each in the order of its columns.
+    What an earlier try at the night wrote otherwise is undone. The caller commits.
     """
-    for statement in (
-        "delete from ops.identity_assignment where from_as_of >= %s",
-        "update ops.identity_assignment set to_as_of = null where to_as_of >= %s",
-        "delete from ops.customer_alias where merged_as_of >= %s",
-        "delete from ops.identity_event where as_of >= %s",
-        "delete from ops.customer where created_as_of >= %s",
-    ):
-        cursor.execute(statement, (as_of,))
-    _close(cursor, as_of, changes["closed"])
+    found = {name: changes[name].select(schema.names).cast(schema) for name, schema in CHANGES.items()}
+    if all(rows.equals(_written(cursor, as_of, name)) for name, rows in found.items()):
+        return 0
+    for statement in _UNDO:
+        cursor.execute(statement, {"at": as_of})
+    _close(cursor, as_of, found["closed"])
     dated = {"opened": ("identity_assignment", "from_as_of"), "created": ("customer", "created_as_of")}
     dated |= {"aliases": ("customer_alias", "merged_as_of"), "events": ("identity_event", "as_of")}
     for name, (table, column) in dated.items():
-        rows = changes[name]
+        rows = found[name]
         stamp = pa.repeat(pa.scalar(as_of, TIMESTAMP), rows.num_rows)
         copy_in(cursor, sql.Identifier("ops", table), rows.append_column(column, stamp))
+    cursor.execute(
+        "update ops.customer c set retired_as_of = e.as_of from ops.identity_event e"
+        " where e.as_of = %s and e.kind = 'retired' and e.customer_id = c.customer_id",
+        (as_of,),
+    )
+    return sum(rows.num_rows for rows in found.values())
+
+
+_UNDO = (
+    "delete from ops.identity_assignment where from_as_of >= %(at)s",
+    "update ops.identity_assignment set to_as_of = null where to_as_of >= %(at)s",
+    "delete from ops.customer_alias where merged_as_of >= %(at)s",
+    "delete from ops.identity_event where as_of >= %(at)s",
+    "update ops.customer set retired_as_of = null where retired_as_of >= %(at)s",
+    "delete from ops.customer where created_as_of >= %(at)s",
+)
+
+
+def _written(cursor: Any, as_of: datetime, name: str) -> pa.Table:
+    """What an earlier try at the night wrote, as in `CHANGES`."""
+    query = sql.SQL(_WRITTEN[name]).format(at=sql.Literal(as_of))
+    return copy_out(cursor, query, CHANGES[name])
 
 
 def _close(cursor: Any, as_of: datetime, anchors: pa.Table) -> None:

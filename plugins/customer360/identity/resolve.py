@@ -6,7 +6,7 @@ Computes in DuckDB in this process whatever the engine, so that every engine get
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 from customer360.engines.base import Engine
 from customer360.identity import registry
 from customer360.identity.assign import assign
-from customer360.identity.classify import classify_all
+from customer360.identity.attach import attach
+from customer360.identity.classify import classify
 from customer360.identity.graph import link
+from customer360.identity.people import People
 from customer360.sources import OwnIdentities
 
 if TYPE_CHECKING:
@@ -33,18 +35,18 @@ INPUTS = {
 
 @dataclass(frozen=True, slots=True)
 class IdentityResult:
-    """What the night found. `classes` counts identifiers by class."""
+    """What the night found. `classes` counts identifiers by class; `rows_written` the registry's changed rows."""
 
     customers: int
     created: int
     merged: int
     split: int
     retired: int
+    rows_written: int
     classes: dict[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, Any]:
-        names = ("customers", "created", "merged", "split", "retired", "classes")
-        return {name: getattr(self, name) for name in names}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def resolve(
@@ -65,10 +67,11 @@ def resolve(
     with connection.cursor() as cursor:
         assignments, customers, aliases = registry.before(cursor, as_of)
         tables, changes = resolve_tables(inputs, assignments, customers, aliases, as_of, own)
+        rows_written = 0
         if registry.is_newest(cursor, as_of):
             if guard is not None:
                 guard(cursor)
-            registry.write(cursor, as_of, changes)
+            rows_written = registry.write(cursor, as_of, changes)
     connection.commit()
     for name, rows in tables.items():
         engine.write("identity", name, rows)
@@ -81,6 +84,7 @@ def resolve(
         merged=events.get("merged", 0),
         split=events.get("split", 0),
         retired=events.get("retired", 0),
+        rows_written=rows_written,
         classes={each["values"]: each["counts"] for each in classes},
     )
 
@@ -93,14 +97,19 @@ def resolve_tables(
     as_of: datetime,
     own: OwnIdentities,
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
-    """The pure core: (tables of engine schema `identity`, changes for `registry.write`)."""
+    """The pure core: (tables of engine schema `identity`, changes for `registry.write`).
+
+    `inputs` as in INPUTS; `assignments`, `customers` and `aliases` as `registry.before` gives them. The
+    order of rows does not matter.
+    """
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")
         for name, rows in {**inputs, "assignments": assignments, "customers": customers, "aliases": aliases}.items():
             engine.register(name, rows)
-        engine.register("classes", classify_all(engine, own))
-        engine.register("components", link(engine))
-        engine.execute(_ANCHORS)
+        people = People(engine)
+        classify(engine, own)
+        link(engine, people)
+        attach(engine, people)
         changes = assign(engine)
         engine.register("given", changes.pop("ids"))
         engine.register("new_aliases", changes["aliases"])
@@ -109,59 +118,22 @@ def resolve_tables(
     return tables, changes
 
 
-# Anchors carry a customer: private identifiers by component; a shared identifier stands for whoever
-# of its household called; a contact record without any stands for itself.
-_ANCHORS = """
-    create or replace temp table anchors as
-    select c.identifier_key as anchor, c.component, i.first_seen_at, 'private' as kind
-    from components c join identifiers i using (identifier_key);
-    create or replace temp table shared_records as
-    select r.record_key, min(r.identifier_key) as identifier_key
-    from record_identifiers r
-    join classes k on r.identifier_key = k.identifier_key and k.identifier_class = 'shared'
-    where r.record_kind = 'interaction' and r.record_key not in (
-        select record_key from record_identifiers join components using (identifier_key)
-    )
-    group by 1;
-    insert into anchors
-    select s.identifier_key, s.identifier_key, min(i.first_seen_at), 'shared'
-    from shared_records s join identifiers i using (identifier_key) group by 1, 2;
-    insert into anchors
-    select n.record_key, n.record_key, min(n.seen_at), 'record'
-    from record_names n
-    where n.record_kind <> 'interaction' and n.record_key not in (
-        select record_key from record_identifiers join components using (identifier_key)
-    )
-    group by 1, 2
-"""
 _OUTPUT = """
     create or replace temp table out_identifier as
     select a.anchor as identifier_key, i.identifier_type, g.customer_id
     from anchors a join given g using (component) join identifiers i on a.anchor = i.identifier_key
     where a.kind <> 'record';
     create or replace temp table out_record as
-    select record_key, min(customer_id) as customer_id from (
-        select r.record_key, o.customer_id
-        from record_identifiers r join out_identifier o using (identifier_key)
-        join classes k on r.identifier_key = k.identifier_key and k.identifier_class = 'private'
-        where r.record_kind <> 'account' or o.identifier_type = 'account_ref'
-        union all
-        select s.record_key, o.customer_id from shared_records s join out_identifier o using (identifier_key)
-        union all
-        select a.anchor, g.customer_id from anchors a join given g using (component) where a.kind = 'record'
-    ) group by record_key;
+    select r.record_key, g.customer_id, r.kind from record_component r join given g using (component);
     create or replace temp table out_customer as
-    select r.customer_id,
+    select o.customer_id,
         case
-            when bool_or(a.kind = 'shared') then 'shared'
-            when bool_and(coalesce(k.record_kind, '') = 'account') then 'organisation'
+            when bool_or(o.kind = 'shared') then 'shared'
+            when bool_or(n.record_kind = 'account') and bool_and(n.record_kind = 'account') then 'organisation'
             else 'person'
         end as customer_kind
-    from out_record r
-    left join (select distinct record_key, record_kind from record_names where record_kind <> 'interaction') k
-        using (record_key)
-    left join (select distinct g.customer_id, a.kind from anchors a join given g using (component)
-        where a.kind = 'shared') a on r.customer_id = a.customer_id
+    from out_record o
+    left join (select record_key, record_kind from record_names where record_kind <> 'interaction') n using (record_key)
     group by 1
 """
 
@@ -170,7 +142,7 @@ def _tables(as_of: datetime) -> dict[str, str]:
     stamp = f"timestamp '{as_of:%Y-%m-%d %H:%M:%S}'"
     return {
         "customer_identifier": "select * from out_identifier order by identifier_key",
-        "customer_record": "select * from out_record order by record_key",
+        "customer_record": "select record_key, customer_id from out_record order by record_key",
         "identifier_class": "select identifier_key, identifier_class, reason from classes order by identifier_key",
         "customer": f"""
             select o.customer_id, coalesce(make_timestamp(epoch_us(c.created_as_of)), {stamp}) as created_as_of,

@@ -1,0 +1,214 @@
+"""Who uses an identifier: the different persons named on the records that carry it.
+
+Names of contact records are facts. The names that telephones and mail programs show are hints, and
+count only when there are many of them, or two of one family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from customer360.identity import names
+from customer360.identity.names import Name, Rule
+
+# What a name must have in common with another to be the same person's, by what carries both.
+_RULES: dict[str, Rule] = {
+    "email": names.same_owner,
+    "user_id": names.same_account,
+    "account_ref": names.same_account,
+    "loyalty": names.same_account,
+}
+_HINT_RECORDS = 2  # a hint seen this often is no slip
+
+
+class People:
+    """The names of one night, and who is who behind each identifier.
+
+    Makes in `engine` (a DuckDB connection that has the three inputs) the tables
+    `record_spelling` (record_key, name_id), `person_of` (identifier_key, name_id, person: numbered from
+    0 within the identifier; names that could be several persons are left out), `person_count`
+    (identifier_key, persons, is_household) and `hint_count` (identifier_key, persons, is_household).
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        engine.execute(_SPELLINGS)
+        self._spelled: dict[int, Name] = {}
+        self._united: set[frozenset[Name]] = set()
+        self._sort_out()
+        self._count_hints()
+
+    def name(self, name_id: int) -> Name:
+        return self._spelled[name_id]
+
+    def read(self, name_ids: Sequence[int]) -> None:
+        """Fold the names of `name_ids`, so that `name` knows them."""
+        missing = [each for each in name_ids if each not in self._spelled]
+        if not missing:
+            return
+        self.engine.register("wanted", pa.table({"name_id": pa.array(missing, pa.int64())}))
+        rows = self.engine.sql(
+            "select name_id, full_name, given_name, family_name, birth_date from spelling join wanted using (name_id)"
+        ).fetchall()
+        self._spelled |= {name_id: names.fold(*parts) for name_id, *parts in rows}
+
+    def differ(self, name_ids: Sequence[int]) -> bool:
+        """Whether these names are certainly not all one person's."""
+        self.read(name_ids)
+        distinct = sorted({self._spelled[each] for each in name_ids if self._spelled[each].tokens}, key=names.order)
+        if len(distinct) > names.MANY:
+            return True
+        return len(set(names.groups(distinct, self._same)) - {None}) > 1
+
+    def _same(self, a: Name, b: Name) -> bool:
+        """One person's names, or names that one mailbox or account has already shown to be one person's."""
+        return names.same_person(a, b) or frozenset((a, b)) in self._united
+
+    def _sort_out(self) -> None:
+        """`person_of` and `person_count`: only identifiers with several spellings are looked at one by one."""
+        several = self.engine.sql(_SEVERAL.format(many=names.MANY)).fetchall()
+        self.read([name_id for _, _, found in several for name_id in found])
+        keys: list[int] = []
+        ids: list[int] = []
+        persons: list[int] = []
+        counts: list[tuple[int, int, bool]] = []
+        for key, kind, found in several:
+            each = [self._spelled[name_id] for name_id in found]
+            places = names.groups(each, _RULES.get(kind, names.same_person))
+            groups = _grouped(each, places)
+            counts.append((key, len(groups), _is_household(groups)))
+            if kind in _RULES:
+                self._united |= {frozenset(pair) for group in groups for pair in _pairs(group)}
+            for name_id, place in zip(found, places, strict=True):
+                if place is not None:
+                    keys.append(key)
+                    ids.append(name_id)
+                    persons.append(place)
+        found_persons = pa.table({"identifier_key": _int64(keys), "name_id": _int64(ids), "person": _int64(persons)})
+        self.engine.register("sorted_out", found_persons)
+        self.engine.register("counted", _counts(counts))
+        self.engine.execute(_PERSONS.format(many=names.MANY))
+
+    def _count_hints(self) -> None:
+        rows = self.engine.sql(_HINTS.format(many=names.MANY)).fetchall()
+        counts: list[tuple[int, int, bool]] = []
+        for key, spelled, records in rows:
+            if spelled is None:
+                counts.append((key, names.MANY, False))
+                continue
+            seen = {names.fold(text): times for text, times in zip(spelled, records, strict=True)}
+            full = sorted((name for name in seen if len(name.tokens) > 1), key=names.order)
+            groups = _grouped(full, names.groups(full, names.same_person))
+            lasting = all(sum(seen[name] for name in group) >= _HINT_RECORDS for group in groups)
+            counts.append((key, len(groups), lasting and _is_household(groups)))
+        self.engine.register("hint_count", _counts(counts))
+
+
+def match_hints(people: People, pairs: Sequence[tuple[int, str]]) -> list[int | None]:
+    """Person of each (identifier_key, name hint) among the identifier's own, where it can only be one."""
+    engine = people.engine
+    engine.register("hinted", pa.table({"identifier_key": _int64(sorted({key for key, _ in pairs}))}))
+    rows = engine.sql(
+        "select identifier_key, person, list(name_id order by name_id) from person_of"
+        " join hinted using (identifier_key) group by all order by all"
+    ).fetchall()
+    people.read([name_id for *_, ids in rows for name_id in ids])
+    known: dict[int, list[tuple[int, list[Name]]]] = {}
+    for key, person, ids in rows:
+        known.setdefault(key, []).append((person, [people.name(name_id) for name_id in ids]))
+    matches: list[int | None] = []
+    for key, hint in pairs:
+        of_key = known.get(key, [])
+        place = names.only_match(names.fold(hint), [group for _, group in of_key], names.same_person)
+        matches.append(None if place is None else of_key[place][0])
+    return matches
+
+
+def _grouped(each: Sequence[Name], places: Sequence[int | None]) -> list[list[Name]]:
+    groups: dict[int, list[Name]] = {}
+    for name, place in zip(each, places, strict=True):
+        if place is not None and name.tokens:
+            groups.setdefault(place, []).append(name)
+    return [groups[place] for place in sorted(groups)]
+
+
+def _pairs(group: Sequence[Name]) -> list[tuple[Name, Name]]:
+    return [(a, b) for i, a in enumerate(group) for b in group[i + 1 :]]
+
+
+def _is_household(groups: Sequence[Sequence[Name]]) -> bool:
+    """Two or more persons with a word of their names in common: the family's."""
+    if len(groups) < 2:
+        return False
+    words = [{word for name in group for word in name.tokens if len(word) > 1} for group in groups]
+    return bool(set.intersection(*words))
+
+
+def _int64(values: Sequence[int]) -> pa.Array:
+    return pa.array(values, pa.int64())
+
+
+def _counts(rows: Sequence[tuple[int, int, bool]]) -> pa.Table:
+    return pa.table(
+        {
+            "identifier_key": _int64([row[0] for row in rows]),
+            "persons": _int64([row[1] for row in rows]),
+            "is_household": pa.array([row[2] for row in rows], pa.bool_()),
+        }
+    )
+
+
+_SPELLINGS = """
+    create or replace temp table named_record as
+    select record_key, coalesce(full_name, '') as full_name, coalesce(given_name, '') as given_name,
+        coalesce(family_name, '') as family_name, coalesce(birth_date, date '0001-01-01') as known_date
+    from record_names
+    where record_kind not in ('interaction', 'account')
+        and (full_name <> '' or given_name <> '' or family_name <> '');
+    create or replace temp table spelling as
+    select (row_number() over (order by full_name, given_name, family_name, known_date)) as name_id, *,
+        case when known_date > date '0001-01-01' then known_date end as birth_date
+    from (select distinct full_name, given_name, family_name, known_date from named_record);
+    create or replace temp table record_spelling as
+    select n.record_key, s.name_id
+    from named_record n join spelling s using (full_name, given_name, family_name, known_date);
+    create or replace temp table identifier_spelling as
+    select distinct r.identifier_key, s.name_id
+    from record_identifiers r join record_spelling s using (record_key)
+"""
+_SEVERAL = """
+    select identifier_key, i.identifier_type, found from (
+        select identifier_key, list(name_id order by name_id) as found
+        from identifier_spelling group by 1 having count(*) between 2 and {many}
+    ) join identifiers i using (identifier_key) order by identifier_key
+"""
+# An identifier with one spelling has one person; one with very many has as many, and nobody sorts them out.
+_PERSONS = """
+    create or replace temp table spelling_count as
+    select identifier_key, count(*) as spellings, min(name_id) as name_id from identifier_spelling group by 1;
+    create or replace temp table person_of as
+    select identifier_key, name_id, 0 as person from spelling_count where spellings = 1
+    union all select identifier_key, name_id, person from sorted_out;
+    create or replace temp table person_count as
+    select identifier_key, 1 as persons, false as is_household from spelling_count where spellings = 1
+    union all select identifier_key, persons, is_household from counted
+    union all select identifier_key, spellings, false from spelling_count where spellings > {many}
+"""
+_HINTS = """
+    with hints as (
+        select r.identifier_key, n.name_hint, count(*) as records
+        from record_names n
+        join record_identifiers r using (record_key)
+        join identifiers i on r.identifier_key = i.identifier_key
+            and i.identifier_type not in ('user_id', 'account_ref', 'loyalty')
+        where n.name_hint is not null and n.name_hint not like '%@%'
+        group by 1, 2
+    )
+    select identifier_key,
+        case when count(*) <= {many} then list(name_hint order by name_hint) end as spelled,
+        case when count(*) <= {many} then list(records order by name_hint) end as records
+    from hints group by 1 having count(*) > 1 order by 1
+"""

@@ -1,0 +1,329 @@
+"""What glues people who are not one, and parts people who are: each phenomenon with its truth."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from customer360.identity.resolve import resolve_tables
+from customer360.keys import identifier_key
+from unit.identity_case import NIGHT, OWN, Rec, Registry, inputs, resolve
+
+ANA, BEN = ("email", "ana@example.com"), ("email", "ben@example.com")
+BOX, LINE = ("email", "familie.meier@example.com"), ("phone", "+494315550100")
+
+
+def contact(record: str, name: str, *identifiers: tuple[str, str], **more: object) -> Rec:
+    return Rec(record, "contact", identifiers, name, **more)  # type: ignore[arg-type]
+
+
+def call(record: str, *identifiers: tuple[str, str], name: str | None = None, day: int = 20) -> Rec:
+    return Rec(record, "interaction", identifiers, name, day=day)
+
+
+def test_a_couples_mailbox_parts_them_and_the_senders_name_says_whose_mail_it_is() -> None:
+    found = resolve([
+        contact("jo", "Jo Meier", BOX, ("phone", "+494315550101")),
+        contact("kim", "Kim Meier", BOX, ("phone", "+494315550102")),
+        call("from_jo", BOX, name="Meier, Jo"),
+        call("from_kim", BOX, name="K. Meier"),
+        call("from_both", BOX, name="Familie Meier"),
+        call("unnamed", BOX),
+    ])  # fmt: skip
+    assert found.verdict(BOX) == "shared household"
+    assert found.groups() == {
+        frozenset({"jo", "from_jo"}),
+        frozenset({"kim", "from_kim"}),
+        frozenset({"from_both", "unnamed"}),
+    }
+    assert found.kind("unnamed") == "shared"
+
+
+def test_a_shared_mailbox_links_the_contact_records_of_one_name() -> None:
+    found = resolve([
+        contact("crm", "Jo Meier", BOX, ("account_ref", "a:1")),
+        contact("shop", "Joe Meier", BOX, ("account_ref", "b:1"), source="shop"),
+        contact("kim", "Kim Meier", BOX, ("account_ref", "a:2")),
+        contact("nobody", "Meier", BOX),
+    ])  # fmt: skip
+    assert found.groups() == {frozenset({"crm", "shop"}), frozenset({"kim"}), frozenset({"nobody"})}
+
+
+def test_a_recycled_number_belongs_to_each_holder_in_their_time() -> None:
+    found = resolve([
+        contact("old", "Ana Ruiz", LINE, ANA, day=700),
+        call("then", LINE, day=690),
+        call("now", LINE, day=20),
+        contact("new", "Ben Ott", LINE, BEN, day=30),
+    ])  # fmt: skip
+    assert found.verdict(LINE) == "shared recycled"
+    assert found.groups() == {frozenset({"old", "then"}), frozenset({"new", "now"})}
+
+
+def test_two_strangers_on_one_number_at_one_time_are_no_recycling() -> None:
+    found = resolve([
+        contact("a", "Ana Ruiz", LINE, ANA, day=40),
+        contact("b", "Ben Ott", LINE, BEN, day=30),
+        call("c", LINE, day=20),
+    ])  # fmt: skip
+    assert found.verdict(LINE) == "shared several_persons"
+    assert len({found.of["a"], found.of["b"], found.of["c"]}) == 3
+
+
+def test_a_familys_line_is_not_recycled_however_long_it_was_silent() -> None:
+    found = resolve([
+        contact("jo", "Jo Meier", LINE, day=700),
+        contact("kim", "Kim Meier", LINE, day=30),
+        call("c", LINE, day=20),
+    ])  # fmt: skip
+    assert found.verdict(LINE) == "shared household"
+    assert found.of["c"] not in {found.of["jo"], found.of["kim"]}
+
+
+def test_a_companys_line_is_the_companys_until_two_of_its_people_use_it() -> None:
+    firm = Rec("firm", "account", [("account_ref", "s:account:1"), LINE])
+    found = resolve([firm, call("c", LINE)])
+    assert found.of["c"] == found.of["firm"] is not None
+    assert found.kind("c") == "organisation"
+    found = resolve([firm, call("c", LINE), contact("trader", "Ana Ruiz", LINE, ANA)])
+    assert found.of["c"] == found.of["trader"] != found.of["firm"]
+    found = resolve([firm, call("c", LINE), contact("a", "Ana Ruiz", LINE, ANA), contact("b", "Ben Ott", LINE, BEN)])
+    assert found.verdict(LINE) == "generic switchboard"
+    assert found.of["c"] is None
+    assert len({found.of["firm"], found.of["a"], found.of["b"]}) == 3
+    other = Rec("other", "account", [("account_ref", "s:account:2"), LINE])
+    assert resolve([firm, other, call("c", LINE)]).of["c"] is None
+
+
+def test_a_family_computer_with_two_log_ins_is_nobodys_alone() -> None:
+    computer = ("cookie", "c1")
+    found = resolve([
+        call("ana_in", computer, ("user_id", "u1")),
+        call("ben_in", computer, ("user_id", "u2")),
+        call("who", computer),
+    ])  # fmt: skip
+    assert found.verdict(computer) == "shared several_logins"
+    assert len(set(found.of.values())) == 3
+    assert found.kind("who") == "shared"
+
+
+def test_log_ins_of_two_systems_are_one_persons() -> None:
+    records = [
+        Rec("shop", "interaction", [("cookie", "c1"), ("user_id", "u1")], source="shop"),
+        Rec("forum", "interaction", [("cookie", "c1"), ("user_id", "f-77")], source="forum"),
+    ]
+    assert len(resolve(records).groups()) == 1
+
+
+def test_a_computer_on_which_two_named_persons_filled_in_forms_is_cut() -> None:
+    found = resolve([
+        contact("ana", "Ana Ruiz", ANA, ("phone", "+494315550101")),
+        contact("ben", "Ben Ott", BEN),
+        call("visit_a", ("cookie", "c1"), ANA),
+        call("visit_b", ("cookie", "c1"), BEN),
+        call("own", ("cookie", "c2"), ANA),
+        call("own_again", ("cookie", "c2")),
+        call("who", ("cookie", "c1")),
+    ])  # fmt: skip
+    assert found.verdict(("cookie", "c1")) == "shared bridges_persons"
+    assert found.verdict(("cookie", "c2")) == "private one_person"
+    assert found.groups() == {
+        frozenset({"ana", "visit_a", "own", "own_again"}),
+        frozenset({"ben", "visit_b"}),
+        frozenset({"who"}),
+    }
+
+
+def test_a_wrong_number_on_one_record_does_not_merge_its_owner() -> None:
+    phone = ("phone", "+494315550101")
+    found = resolve([
+        contact("ana", "Ana Ruiz", ANA, phone),
+        contact("ben", "Ben Ott", BEN),
+        call("noted", phone, BEN),
+    ])  # fmt: skip
+    assert found.of["ana"] != found.of["ben"] == found.of["noted"]
+
+
+def test_a_bot_that_types_in_other_peoples_addresses_merges_none_of_them() -> None:
+    people = [contact(f"p{n}", f"Given{n} Family{n}", ("email", f"p{n}@example.com")) for n in range(4)]
+    typed = [call(f"t{n}", ("cookie", "bot"), ("email", f"p{n}@example.com")) for n in range(4)]
+    found = resolve([*people, *typed, call("bare", ("cookie", "bot"))])
+    assert found.verdict(("cookie", "bot")) == "generic many_addresses"
+    assert [found.of[f"t{n}"] for n in range(4)] == [found.of[f"p{n}"] for n in range(4)]
+    assert len({found.of[f"p{n}"] for n in range(4)}) == 4
+    assert found.of["bare"] is None
+
+
+def test_a_number_typed_beside_many_unnamed_addresses_merges_none_of_them() -> None:
+    records = [call(f"t{n}", LINE, ("email", f"p{n}@example.com")) for n in range(10_000)]
+    found = resolve(records)
+    assert found.verdict(LINE) == "generic many_addresses"
+    assert len(set(found.of.values())) == 10_000
+
+
+def test_many_callers_names_make_a_number_generic() -> None:
+    hints = ("Ana Ruiz", "Ben Ott", "Cem Kaya", "Dora Lang", "Eva Holm")
+    found = resolve([call(f"c{n}", LINE, name=hint) for n, hint in enumerate(hints)])
+    assert found.verdict(LINE) == "generic many_names"
+    assert set(found.of.values()) == {None}
+
+
+def test_one_place_name_among_the_hints_changes_nothing() -> None:
+    found = resolve([contact("a", "Ana Ruiz", LINE), call("b", LINE, name="KIEL DE"), call("c", LINE, name="A Ruiz")])
+    assert found.verdict(LINE) == "private one_person"
+    assert len(found.groups()) == 1
+
+
+def test_father_and_son_of_one_name_on_one_line_are_two() -> None:
+    found = resolve([
+        contact("father", "Karl Berg", LINE, ANA, born=date(1951, 4, 7)),
+        contact("son", "Karl Berg", LINE, BEN, born=date(1978, 4, 7)),
+    ])  # fmt: skip
+    assert found.of["father"] != found.of["son"]
+    found = resolve([contact("father", "Karl Berg sen.", LINE, ANA), contact("son", "Karl Berg jun.", LINE, BEN)])
+    assert found.of["father"] != found.of["son"]
+
+
+def test_a_changed_family_name_stays_one_customer_through_the_mailbox() -> None:
+    found = resolve([
+        Rec("before", "contact", [ANA, ("account_ref", "a:1")], given="Ana", family="Ruiz", day=600),
+        Rec("after", "contact", [ANA, ("account_ref", "b:1")], given="Ana", family="Ott", day=20),
+    ])  # fmt: skip
+    assert found.of["before"] == found.of["after"]
+
+
+def test_an_unknown_nickname_is_believed_of_a_log_in() -> None:
+    user = ("user_id", "u1")
+    found = resolve([contact("crm", "Quirina Vogt", user, ANA), Rec("shop", "user", [user, BEN], "Mausi Vogt")])
+    assert found.of["crm"] == found.of["shop"]
+    found = resolve([contact("crm", "Ana Ruiz", user, ANA), Rec("shop", "user", [user, BEN], "Ben Ott")])
+    assert found.of["crm"] != found.of["shop"]
+
+
+def test_an_anonymous_visitor_is_a_customer_of_its_own() -> None:
+    found = resolve([call("a", ("cookie", "c1")), call("b", ("cookie", "c1")), call("c", ("cookie", "c2"))])
+    assert found.groups() == {frozenset({"a", "b"}), frozenset({"c"})}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "verdict"),
+    [
+        (("email", "info@firm.example.com"), "generic role_mailbox"),
+        (("email", "info2@firm.example.com"), "generic role_mailbox"),
+        (("email", "sales.berlin@firm.example.com"), "generic role_mailbox"),
+        (("email", "vertrieb+messe@firm.example.com"), "generic role_mailbox"),
+        (("email", "ventas@firm.example.com"), "generic role_mailbox"),
+        (("email", "mailer-daemon@mx.example.com"), "generic role_mailbox"),
+        (("email", "informa@example.com"), "private one_person"),
+        (("email", "sally.berlin@example.com"), "private one_person"),
+        (("email", "test@firm.example.com"), "blocked placeholder"),
+        (("email", "none@firm.example.com"), "blocked placeholder"),
+        (("email", "x.y@test.com"), "blocked placeholder"),
+        (("phone", "+491111111111"), "blocked placeholder"),
+        (("phone", "+49301234567"), "blocked placeholder"),
+        (("phone", "+4930231250"), "private one_person"),
+        (("phone", "+493023125000"), "blocked own_number"),
+        (("phone", "+4930231251234"), "blocked own_number"),
+        (("email", "kai@us.example.com"), "blocked own_address"),
+        (("email", "kai@notus.example.com"), "private one_person"),
+        (("email", "x@bad"), "blocked invalid"),
+        (("cookie", "undefined"), "blocked placeholder"),
+        (("cookie", "ga:0"), "blocked placeholder"),
+        (("cookie", "ga:10"), "private one_person"),
+        (("device", "00000000-0000-0000-0000-000000000000"), "blocked placeholder"),
+        (("user_id", "guest"), "blocked placeholder"),
+    ],
+)
+def test_values_that_are_nobodys(identifier: tuple[str, str], verdict: str) -> None:
+    assert resolve([call("a", identifier)]).verdict(identifier) == verdict
+
+
+KINDS = st.sampled_from(["contact", "form", "interaction", "account"])
+NAMES = st.sampled_from([None, "Ana Ruiz", "Ben Ruiz", "B. Ruiz", "Cem Kaya", "Dora Lang", "Eva Holm"])
+VALUES = st.tuples(st.sampled_from(["email", "cookie", "phone", "user_id", "account_ref"]), st.sampled_from("abc"))
+DRAWN = st.lists(
+    st.tuples(KINDS, NAMES, st.lists(VALUES, max_size=3, unique=True), st.integers(0, 800)), min_size=1, max_size=12
+)
+
+
+def made(drawn: list) -> list[Rec]:  # type: ignore[type-arg]
+    return [
+        Rec(f"r{n}", kind, [(t, f"{v}@x.example") for t, v in ids], name, day=day)
+        for n, (kind, name, ids, day) in enumerate(drawn)
+    ]
+
+
+@settings(max_examples=20, deadline=None)
+@given(DRAWN, st.integers())
+def test_neither_the_order_of_rows_nor_of_columns_matters(drawn: list, seed: int) -> None:  # type: ignore[type-arg]
+    records, empty = made(drawn), Registry()
+    found = resolve(records)
+    shuffled = {}
+    for name, rows in inputs(records).items():
+        order = list(range(rows.num_rows))
+        random.Random(seed).shuffle(order)
+        shuffled[name] = rows.take(pa.array(order, pa.int64()))
+    tables, changes = resolve_tables(shuffled, empty.assignments, empty.customers, empty.aliases, NIGHT, OWN)
+    assert tables == found.tables
+    assert changes == found.changes
+
+
+@settings(max_examples=20, deadline=None)
+@given(DRAWN)
+def test_every_contact_has_a_customer_and_only_private_values_or_names_link(drawn: list) -> None:  # type: ignore[type-arg]
+    records = made(drawn)
+    found = resolve(records)
+    linking = {
+        row["identifier_key"]
+        for row in found.tables["identifier_class"].to_pylist()
+        if row["identifier_class"] in {"private", "shared"}
+    }
+    keys = {record.key: set(_keys(record)) for record in records}
+    for record in records:
+        if record.kind != "interaction":
+            assert found.of[record.id] is not None
+        if found.of[record.id] is None:
+            assert not keys[record.key] & linking
+    for group in found.groups():
+        members = [record for record in records if record.id in group]
+        if len(members) > 1:
+            for member in members:
+                others = set().union(*(keys[other.key] for other in members if other is not member))
+                assert keys[member.key] & others & linking
+
+
+@settings(max_examples=20, deadline=None)
+@given(DRAWN)
+def test_a_night_without_news_changes_nothing(drawn: list) -> None:  # type: ignore[type-arg]
+    records = made(drawn)
+    first = resolve(records)
+    again = resolve(records, Registry().after(first.changes, NIGHT), NIGHT.replace(day=3))
+    assert again.of == first.of
+    assert all(rows.num_rows == 0 for rows in again.changes.values())
+
+
+@settings(max_examples=20, deadline=None)
+@given(DRAWN, DRAWN)
+def test_no_id_changes_without_an_event(one: list, other: list) -> None:  # type: ignore[type-arg]
+    first = resolve(made(one))
+    records = made([*one, *other])
+    second = resolve(records, Registry().after(first.changes, NIGHT), NIGHT.replace(day=3))
+    told = {event["customer_id"] for event in second.events()}
+    told |= {event["other_customer_id"] for event in second.events()}
+    before = set(first.tables["customer"].column("customer_id").to_pylist())
+    after = set(second.tables["customer"].column("customer_id").to_pylist())
+    assert before ^ after <= told
+    aliases = second.tables["customer_alias"].to_pylist()
+    assert {alias["customer_id"] for alias in aliases} <= set(
+        second.changes["opened"].column("customer_id").to_pylist()
+    ) | before
+    assert not {alias["customer_id_old"] for alias in aliases} & after
+
+
+def _keys(record: Rec) -> list[int]:
+    return [identifier_key(*identifier) for identifier in record.identifiers]
