@@ -76,7 +76,10 @@ def phone(raw: str | None, region: str | None) -> Normalised:
     Without '+' a number is first read as national, then, from 11 digits on, as international;
     the other way round if it starts with the country code of `region`.
     """
-    text = raw if raw and _INTERNATIONAL.match(raw) else _phone_text(raw or "")
+    if raw and _INTERNATIONAL.match(raw):  # as most systems write it: nothing to take off
+        digits = raw[1:]
+        return _NOTHING if digits in _WITHHELD else _classified(raw, digits, region)
+    text = _phone_text(raw or "")
     if not text or text.lower().lstrip("+") in _WITHHELD:
         return _NOTHING
     digits = _NO_DIGITS.sub("", text)
@@ -84,6 +87,11 @@ def phone(raw: str | None, region: str | None) -> Normalised:
         return Normalised(text.lower(), False, "invalid")  # digits lost in a spreadsheet
     if not digits or (_LETTER.search(text) and not _EXTENSION.match(text)):
         return Normalised(text.lower(), False, "alpha_sender")
+    return _classified(text, digits, region)
+
+
+def _classified(text: str, digits: str, region: str | None) -> Normalised:
+    """A number as written and its digits → its value, or why it is nobody's."""
     kind = _unlinkable(digits, international=text.startswith("+"), region=region)
     if kind:
         return Normalised(digits, False, kind)
@@ -107,7 +115,7 @@ def _phone_text(raw: str) -> str:
 def _unlinkable(digits: str, *, international: bool, region: str | None) -> str | None:
     """Kind of a number that is nobody's own: repeated or counted digits, short and service codes."""
     core = digits.lstrip("0")
-    if len(set(core)) <= 1 or (len(digits) > _SHORT_CODE_DIGITS and digits in _COUNTING):
+    if core.count(core[:1]) >= len(core) or (len(digits) > _SHORT_CODE_DIGITS and digits in _COUNTING):
         return "placeholder"
     service = region == "CN" and _CHINESE_SERVICE.match(digits)
     if not international and (len(digits) <= _SHORT_CODE_DIGITS or service):
@@ -222,9 +230,15 @@ def _column(
     known = _known.get(kind, _NONE_KNOWN)
     places = pc.index_in(whole, value_set=known.raw)
     if places.null_count:
-        new = pc.unique(whole.filter(places.is_null()))
-        if len(known.raw) + len(new) > _REMEMBERED:
-            new = pc.unique(whole)  # what was known is forgotten
-        known = _known[kind] = known.with_values(new, function)
-        places = pc.index_in(whole, value_set=known.raw)
+        missing = places.is_null()
+        unknown = whole.filter(missing)
+        new = pc.unique(unknown)
+        if len(known.raw) + len(new) > _REMEMBERED:  # what was known is forgotten
+            known = _known[kind] = known.with_values(pc.unique(whole), function)
+            places = pc.index_in(whole, value_set=known.raw)
+        else:
+            first = pa.scalar(len(known.raw), pa.int32())
+            found = pc.add(pc.index_in(unknown, value_set=new), first)
+            known = _known[kind] = known.with_values(new, function)
+            places = pc.replace_with_mask(places, missing, found)
     return NormalisedColumn(*(values.take(places) for values in known.result))

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from customer360.connectors.base import InputFile, Rejected, UnreadableFile
 
-_BLOCK: Final = 4 << 20  # small enough to stay in the processor's cache while it is taken apart
+_BLOCK: Final = 1 << 20  # small enough to stay in the processor's cache while it is taken apart
 _BOM: Final = b"\xef\xbb\xbf"
 _KEYS: Final = ("calls", "messages")
 _LIST_START: Final = re.compile(r'"(?:calls|messages)"\s*:\s*\[')
