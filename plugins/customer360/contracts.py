@@ -48,7 +48,7 @@ POSITION: Final[tuple[pa.Field, ...]] = (
 # Computed by the lake for every row of every entity (never by a connector).
 COMPUTED: Final[tuple[pa.Field, ...]] = (
     pa.field("record_key", KEY, nullable=False),  # key(source, record kind, source_record_id)
-    pa.field("row_hash", KEY, nullable=False),  # hash of every column the connector wrote but row_number
+    pa.field("row_hash", KEY, nullable=False),  # of all the connector wrote but row_number, identifiers included
 )
 
 # What a connector writes, per entity. Columns it leaves out are null.
