@@ -1,3 +1,4 @@
+{{ config(tags=['whole']) }}
 select a.customer_id_old
 from {{ ref('customer_alias') }} as a
 left join {{ ref('customer_360') }} as c on a.customer_id = c.customer_id

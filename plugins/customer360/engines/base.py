@@ -1,7 +1,8 @@
 """The one interface between the pipeline and the database that computes.
 
 An engine holds the schemas `lake`, `staging`, `intermediate`, `identity`, `marts` (`qualify` gives
-their real names), lets dbt build in them, and moves Arrow tables in and out. Engines are made by
+their real names) and for each a `night_…` one, where a slice of the customers is built before it takes
+the place of theirs; it lets dbt build in them, and moves Arrow tables in and out. Engines are made by
 `engines.open_engine(settings)` and are context managers; closing one releases its locks.
 """
 
@@ -13,6 +14,11 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import pyarrow as pa
+
+
+SLICE = "night_"  # prefix of the schemas in which a slice is built
+_SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts")
+SCHEMAS = (*_SCHEMAS, *(SLICE + name for name in _SCHEMAS), "seeds")
 
 
 class EngineError(RuntimeError):
@@ -55,6 +61,18 @@ class Engine(Protocol):
 
     def write(self, schema: str, table: str, data: pa.Table) -> None:
         """Replace `schema.table` with `data`, atomically."""
+        ...
+
+    def run(self, sql: str) -> None:
+        """One statement without a result."""
+        ...
+
+    def define(self, schema: str, table: str, query: str) -> None:
+        """`schema.table` anew from the rows of `query`."""
+        ...
+
+    def clear(self, schema: str) -> None:
+        """Drop everything in `schema`."""
         ...
 
     def dbt_environment(self) -> Mapping[str, str]:

@@ -12,11 +12,10 @@ import fsspec
 import pyarrow as pa
 
 from customer360.contracts import ENTITIES, lake_schema
-from customer360.engines.base import EngineError, LakeFile
+from customer360.engines.base import SCHEMAS, EngineError, LakeFile
 from customer360.engines.types import sql_type
 from customer360.settings import Settings
 
-SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts", "seeds")
 
 
 class DuckDBEngine:
@@ -72,6 +71,16 @@ class DuckDBEngine:
             connection.execute(f"create or replace table {schema}.{table} as select * from incoming")
         finally:
             connection.unregister("incoming")
+
+    def run(self, sql: str) -> None:
+        self.connection.execute(sql)
+
+    def define(self, schema: str, table: str, query: str) -> None:
+        self.connection.execute(f"create or replace table {schema}.{table} as {query}")
+
+    def clear(self, schema: str) -> None:
+        self.connection.execute(f"drop schema if exists {schema} cascade")
+        self.connection.execute(f"create schema {schema}")
 
     def reset(self) -> None:
         self.release()

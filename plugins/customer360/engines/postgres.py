@@ -19,13 +19,12 @@ from psycopg2.extensions import connection as Connection
 
 from customer360.contracts import ENTITIES, lake_schema
 from customer360.copying import copy_in, copy_out
-from customer360.engines.base import LakeFile
+from customer360.engines.base import SCHEMAS, LakeFile
 from customer360.engines.types import arrow_type, sql_type
 from customer360.postgres import connect_url, serving_url
 from customer360.settings import Settings
 
 PREFIX = "c360_"
-SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts", "seeds")
 
 
 class PostgresEngine:
@@ -129,6 +128,25 @@ class PostgresEngine:
             cursor.execute(sql.SQL("delete from {}").format(name))
             copy_in(cursor, name, data)
             cursor.execute(sql.SQL("analyze {}").format(name))
+        self.connection.commit()
+
+    def run(self, sql: str) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+        self.connection.commit()
+
+    def define(self, schema: str, table: str, query: str) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"drop table if exists {PREFIX}{schema}.{table}")
+            cursor.execute(f"create table {PREFIX}{schema}.{table} as {query}")
+            cursor.execute(f"analyze {PREFIX}{schema}.{table}")
+        self.connection.commit()
+
+    def clear(self, schema: str) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute("set local client_min_messages = warning")
+            cursor.execute(f"drop schema if exists {PREFIX}{schema} cascade")
+            cursor.execute(f"create schema {PREFIX}{schema}")
         self.connection.commit()
 
     def reset(self) -> None:

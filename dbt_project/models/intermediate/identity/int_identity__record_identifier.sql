@@ -1,5 +1,5 @@
 -- Which record carries which identifier.
-{{ config(tags=['identity_input']) }}
+{{ config(tags=['identity_input'], materialized='view') }}
 
 select record_key, identifier_key, record_kind, source, seen_at
 from {{ ref('identifier') }}

@@ -1,4 +1,6 @@
 -- Spend of an advertisement on a day before the night, as last reported.
+{{ config(tags=['whole']) }}
+
 {{
     latest_version(
         'ad_spend',

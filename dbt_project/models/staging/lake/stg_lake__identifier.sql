@@ -1,4 +1,6 @@
 -- Identifiers of every staged record, from the version of the record that was kept.
+{{ config(meta={'slice': 'record_key'}) }}
+
 with versions as (
     select record_key, batch_id, source_row, coalesce(observed_at, created_at, loaded_as_of) as seen_at
     from {{ ref('stg_lake__contact_record') }}
