@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from typing import TypeGuard
 
 from customer360 import ledger
 from customer360.dbt_runner import run_dbt, target_path
@@ -93,14 +94,23 @@ def _cost_row(row: Metric) -> Sequence[object]:
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
+    filled = list(rows)
+    figures = [all(_is_figure(cell) for cell in cells) for cells in zip(*filled, strict=True)]
+    head = "".join(
+        f'<th scope="col" class="n">{escape(column)}</th>' if is_figure else f'<th scope="col">{escape(column)}</th>'
+        for column, is_figure in zip(columns, figures or [False] * len(columns), strict=True)
+    )
+    lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in filled)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
     return f'<h2>{escape(title)}</h2><div class="scroll">{table}</div>'
 
 
+def _is_figure(cell: object) -> TypeGuard[int | float]:
+    return isinstance(cell, int | float)
+
+
 def _cell(cell: object) -> str:
-    if isinstance(cell, int | float):
+    if _is_figure(cell):
         return f'<td class="n">{cell:,}</td>'
     text = escape(str(cell))
     known = {"published", "loaded", "failed", "rejected", "rolled_back"}
