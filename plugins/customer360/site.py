@@ -35,12 +35,14 @@ th { font-weight: 600 } .n { text-align: right; font-variant-numeric: tabular-nu
 
 
 def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
-    """Write the page (and dbt's docs beside it); returns its path."""
+    """Write the page (and dbt's docs beside it, else link those that are there); returns its path."""
     root = settings.local / "site"
     root.mkdir(parents=True, exist_ok=True)
     links = [("Data Docs: what the quality gates found", _copy(data_docs(settings.local).parent, root / "data_docs"))]
     if with_dbt_docs:
-        links.append(("dbt docs: every table and column", _dbt_docs(settings, root / "dbt")))
+        _dbt_docs(settings, root / "dbt")
+    if (root / "dbt" / "index.html").exists():
+        links.append(("dbt docs: every table and column", "dbt/index.html"))
     with connect(settings, application_name="c360 report") as connection:
         published = publications(connection)
         deliveries = ledger.ledger_rows(connection, limit=400)
@@ -124,10 +126,9 @@ def _copy(source: Path, target: Path) -> str:
     return f"{target.name}/index.html"
 
 
-def _dbt_docs(settings: Settings, target: Path) -> str:
+def _dbt_docs(settings: Settings, target: Path) -> None:
     with open_engine(settings) as engine:
         engine.release()
         run_dbt(settings, engine, "docs", "generate", "--static", vars={"as_of": "1970-01-01 00:00:00"})
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(target_path(settings) / "static_index.html", target / "index.html")
-    return f"{target.name}/index.html"
