@@ -1,7 +1,8 @@
 """A full build at 100k and 1 M interactions on each engine: `make bench-nightly`.
 
 CPU seconds with children and peak memory per stage, as `ops.run_metrics` recorded them, on a generated
-company whose lake is written directly. The last line is one JSON object with keys full_cpu_s_<engine>_<size>, ….
+company whose lake is written directly, one customer per ten interactions. The last line is one JSON object with
+keys generate_s_<size>, full_cpu_s_<engine>_<size>, …. `--engines none` only writes the lake.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import json
 import os
 import sys
 import tempfile
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
-import lake_generator
 from measure import measured
 
+from customer360.demo import scale
 from customer360.settings import Settings
 
-NIGHT = "2026-03-02T00:00:00+00:00"
+SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 RUN = """
 from datetime import datetime
 from customer360 import nightly
@@ -34,35 +35,43 @@ def main() -> None:
     parser.add_argument("--sizes", default="100k,1m")
     parser.add_argument("--engines", default="duckdb,postgres")
     chosen = parser.parse_args()
-    sizes = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="c360-bench-") as folder:
         for size in chosen.sizes.split(","):
+            lake, figures[f"generate_s_{size}"] = generated(Path(folder) / f"lake-{size}", size)
             for engine in chosen.engines.split(","):
-                figures |= one(Path(folder) / f"{size}-{engine}", size, sizes[size], engine)
+                if engine != "none":
+                    figures |= one(Path(folder) / f"{size}-{engine}", size, lake, engine)
     print(json.dumps(figures))
 
 
-def one(local: Path, size: str, interactions: int, engine: str) -> dict[str, float]:
+def generated(path: Path, size: str) -> tuple[scale.ScaleLake, float]:
+    """The lake of a size, and the seconds it took to write."""
+    started = time.monotonic()
+    lake = scale.write_lake(path, SIZES[size], SIZES[size] // 10)
+    seconds = round(time.monotonic() - started, 1)
+    print(f"lake {size}: {lake.interactions:,} interactions of {lake.customers:,} customers written in {seconds} s")
+    return lake, seconds
+
+
+def one(local: Path, size: str, lake: scale.ScaleLake, engine: str) -> dict[str, float]:
     """One full build in a project of its own."""
     from customer360 import postgres
     from customer360.ops import migrate
     from customer360.publish.runs import run_metrics
 
     local.mkdir(parents=True)
-    sources = local / "sources.yml"
-    sources.write_text(lake_generator.SOURCES, "utf-8")
-    environment = {"C360_LOCAL": str(local), "C360_SOURCES": str(sources), "C360_ENGINE": engine, "C360_FSYNC": "off"}
-    for name in ("C360_LANDING", "C360_LAKE", "C360_SERVING_URL"):
+    environment = {"C360_LOCAL": str(local), "C360_LAKE": str(lake.path), "C360_ENGINE": engine, "C360_FSYNC": "off"}
+    for name in ("C360_LANDING", "C360_SOURCES", "C360_SERVING_URL"):
         os.environ.pop(name, None)
     os.environ.update(environment)
     settings = Settings.from_env()
     try:
         with postgres.connect(settings, application_name="bench") as connection:
             migrate(connection)
-            lake_generator.write(settings, connection, interactions, datetime.fromisoformat(NIGHT).astimezone(UTC))
+            scale.account(connection, lake.files, lake.as_of)
         before = server_cpu_s(settings)
-        cost = measured([sys.executable, "-c", RUN, NIGHT], environment)
+        cost = measured([sys.executable, "-c", RUN, lake.as_of.isoformat()], environment)
         server = server_cpu_s(settings) - before
         with postgres.connect(settings, application_name="bench") as connection:
             steps = run_metrics(connection, 1)

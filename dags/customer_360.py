@@ -17,12 +17,9 @@ Night = nightly.Night
 
 @dag(
     schedule=night.timetable("0 3 * * *", CONFIG.timezone),
-    start_date=night.START,
-    catchup=False,
-    max_active_runs=1,
+    **night.DAG_ARGS,
     dagrun_timeout=timedelta(hours=12),
     default_args=night.DEFAULT_ARGS | {"pool": night.ENGINE_POOL},
-    params={"as_of": night.AS_OF},
     tags=["nightly"],
     doc_md=__doc__,
 )

@@ -19,12 +19,9 @@ def build(source: Source) -> DAG:
     @dag(
         dag_id=f"ingest_{source.name}",
         schedule=night.timetable(source.schedule, CONFIG.timezone) if source.schedule else None,
-        start_date=night.START,
-        catchup=False,
-        max_active_runs=1,
+        **night.DAG_ARGS,
         dagrun_timeout=timedelta(hours=4),
         default_args=night.DEFAULT_ARGS,
-        params={"as_of": night.AS_OF},
         tags=["ingest", source.connector],
         doc_md=f"Reads `{source.location}` with connector `{source.connector}` into the lake. A file already "
         "loaded adds nothing; what each file gave is shown by `c360 ledger`.",

@@ -15,12 +15,9 @@ CONFIG = night.configuration()
 
 @dag(
     schedule=night.timetable("30 5 * * 0", CONFIG.timezone),
-    start_date=night.START,
-    catchup=False,
-    max_active_runs=1,
+    **night.DAG_ARGS,
     dagrun_timeout=timedelta(hours=4),
     default_args=night.DEFAULT_ARGS,
-    params={"as_of": night.AS_OF},
     tags=["maintenance"],
     doc_md=__doc__,
 )

@@ -6,6 +6,7 @@ database and the pools; `serve` runs the whole set on loopback until it is inter
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,14 +14,24 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from customer360.settings import Settings
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+# The scheduler's and the triggerer's own log servers listen on every interface, and the api-server reads the
+# files itself.
+COMPONENTS = (
+    ("api-server",),
+    ("scheduler", "--skip-serve-logs"),
+    ("dag-processor",),
+    ("triggerer", "--skip-serve-logs"),
+)
 ADMIN = "admin"
 
 
@@ -66,8 +77,11 @@ def migrate(env: Mapping[str, str]) -> None:
     from customer360.pools import POOLS
 
     _airflow(env, "db", "migrate")
-    for name, slots in POOLS.items():
-        _airflow(env, "pools", "set", name, str(slots), "customer360")
+    pools = {name: {"slots": slots, "description": "customer360"} for name, slots in POOLS.items()}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(pools, file)
+        file.flush()
+        _airflow(env, "pools", "import", file.name)
 
 
 def _airflow(env: Mapping[str, str], *arguments: str) -> None:
@@ -139,6 +153,12 @@ def free_port() -> int:
         return port
 
 
+def is_taken(port: int) -> bool:
+    """Whether somebody listens on the loopback port already."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One process of the set and where its output goes."""
@@ -152,22 +172,25 @@ def services(settings: Settings) -> list[Service]:
     """The four Airflow processes, as docker-compose.yml runs them."""
     logs = settings.local / "airflow" / "processes"
     logs.mkdir(parents=True, exist_ok=True)
-    return [Service(name, (sys.executable, "-m", "airflow", name), logs / f"{name}.log") for name in COMPONENTS]
+    return [
+        Service(name, (sys.executable, "-m", "airflow", name, *options), logs / f"{name}.log")
+        for name, *options in COMPONENTS
+    ]
 
 
-def wait_until_healthy(port: int, timeout_s: float = 180.0) -> None:
-    """Until the api-server answers. Raises TimeoutError."""
+class NotServing(RuntimeError):
+    """A process of the set ended by itself, or Airflow did not come up; the text names the log."""
+
+
+def serve(
+    processes: list[Service], env: Mapping[str, str], port: int, ready: Callable[[], None], patience_s: float = 180.0
+) -> None:
+    """Run `processes` until SIGINT or SIGTERM; calls `ready` once the api-server on `port` is healthy.
+
+    Raises NotServing, with everything stopped.
+    """
     from customer360.health import http
 
-    deadline = time.monotonic() + timeout_s
-    while (wrong := http(f"http://127.0.0.1:{port}/api/v2/monitor/health")) is not None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Airflow did not come up: {wrong}")
-        time.sleep(1)
-
-
-def serve(processes: list[Service], env: Mapping[str, str], ready: Callable[[], None], poll_s: float = 1.0) -> None:
-    """Run `processes` until SIGINT or SIGTERM, or until one of them ends (RuntimeError naming its log)."""
     running: list[tuple[Service, subprocess.Popen[bytes]]] = []
     stop = _Stop()
     try:
@@ -181,27 +204,53 @@ def serve(processes: list[Service], env: Mapping[str, str], ready: Callable[[], 
                     start_new_session=True,
                 )
             running.append((service, process))
-        ready()
+        deadline = time.monotonic() + patience_s
+        is_ready = False
         while not stop.asked:
             for service, process in running:
                 if process.poll() is not None:
-                    raise RuntimeError(f"{service.name} ended with {process.returncode}; see {service.log}")
-            time.sleep(poll_s)
+                    raise NotServing(f"{service.name} ended with {process.returncode}; see {service.log}")
+            if not is_ready:
+                wrong = http(f"http://127.0.0.1:{port}/api/v2/monitor/health")
+                if wrong is None:
+                    is_ready = True
+                    ready()
+                elif time.monotonic() > deadline:
+                    raise NotServing(f"Airflow did not come up within {patience_s:.0f} s: {wrong}")
+            time.sleep(1)
     finally:
-        _end(running)
+        end([process for _, process in running])
 
 
-def _end(running: list[tuple[Service, subprocess.Popen[bytes]]], grace_s: float = 20.0) -> None:
-    for _, process in running:
+def end(processes: Sequence[subprocess.Popen[bytes]], grace_s: float = 20.0) -> None:
+    """Stop processes that lead sessions of their own, with everything in those sessions.
+
+    A task has a process group of its own and would outlive its scheduler. One that is still at work after
+    the grace is killed, which the pipeline bears: it is tried again, or the next night does its work.
+    """
+    for process in processes:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
-    for _, process in running:
-        try:
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    sessions = {process.pid for process in processes}
+    while left := [pid for pid in psutil.pids() if _session(pid) in sessions]:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in processes:
+            process.poll()
+        time.sleep(0.05)
+
+
+def _session(pid: int) -> int | None:
+    """The session of a process that lives."""
+    try:
+        return None if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE else os.getsid(pid)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return None
 
 
 class _Stop:

@@ -48,6 +48,8 @@ AsOf = Annotated[
 
 def main() -> None:
     """Entry point: known failures are one line on standard error and exit status 1."""
+    from customer360.airflow_local import NotServing
+    from customer360.cluster import PostgresError
     from customer360.engines.base import EngineError
     from customer360.nightly import NightFailed, Stale
     from customer360.quality.suites import SuiteError
@@ -55,7 +57,16 @@ def main() -> None:
 
     try:
         app()
-    except (EngineError, NightFailed, Stale, SuiteError, SourcesError, ValueError) as error:
+    except (
+        EngineError,
+        NightFailed,
+        NotServing,
+        PostgresError,
+        Stale,
+        SuiteError,
+        SourcesError,
+        ValueError,
+    ) as error:
         err.print(f"[red]c360:[/red] {error}", highlight=False)
         sys.exit(1)
 

@@ -79,15 +79,18 @@ def status(home: Path) -> Cluster | None:
     return known if known is not None and _running_port(known) else None
 
 
-def stop(home: Path) -> bool:
-    """Stop the server; False if none runs. Raises PostgresError when it does not stop."""
+def stop(home: Path, *, mode: str = "fast") -> bool:
+    """Stop the server; False if none runs. `mode` "immediate" leaves its data unfit for use without a recovery.
+
+    Raises PostgresError when it does not stop.
+    """
     if not home.is_dir():
         return False
     with _locked(home):
         known = _state(home)
         if known is None or _running_port(known) is None:
             return False
-        options = ("-D", known.data, "-m", "fast", "-w", "-t", str(_PATIENCE_S))
+        options = ("-D", known.data, "-m", mode, "-w", "-t", str(_PATIENCE_S))
         if _run(known.binaries, "pg_ctl", "stop", *options).returncode:
             raise PostgresError(f"the private PostgreSQL in {known.data} did not stop within {_PATIENCE_S} s")
         return True
@@ -95,7 +98,7 @@ def stop(home: Path) -> bool:
 
 def drop(home: Path) -> None:
     """Stop the server and remove its data, wherever they lie."""
-    stop(home)
+    stop(home, mode="immediate")  # nothing of it is wanted any more
     known = _state(home)
     for folder in (known and Path(known.data), _rootless(home / "data"), _rootless(home / "dist"), home):
         if folder and folder.is_dir():

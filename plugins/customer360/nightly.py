@@ -279,7 +279,13 @@ def _as_of(night: Night) -> datetime:
 
 
 def _vars(night: Night) -> dict[str, Any]:
-    return {"as_of": _as_of(night).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
+    _, config = _configured()
+    as_of = _as_of(night)
+    return {
+        "as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "as_of_date": as_of.astimezone(config.timezone).date().isoformat(),
+        "currency": config.currency,
+    }
 
 
 def _attempt(connection: Any, night: Night) -> Run:

@@ -14,11 +14,10 @@ from customer360.settings import Settings
 from customer360.sources import SourcesConfig, load_sources
 from customer360.times import parse_as_of
 
-__all__ = ["AS_OF", "DEFAULT_ARGS", "ENGINE_POOL", "INGEST_POOL", "PUBLICATION_ASSET", "START"]
+__all__ = ["DAG_ARGS", "DEFAULT_ARGS", "ENGINE_POOL", "INGEST_POOL", "PUBLICATION_ASSET"]
 
 OWNER = "data-engineering"
 PUBLICATION_ASSET = "customer_360_publication"
-START = datetime(2024, 1, 1, tzinfo=UTC)
 
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
@@ -36,6 +35,13 @@ AS_OF = Param(
     description="Night to run for: 2026-03-01 (its first instant in the company's time zone) or an ISO 8601 "
     "instant with offset. Empty: the end of the run's data interval.",
 )
+
+DAG_ARGS: dict[str, Any] = {
+    "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+    "params": {"as_of": AS_OF},
+}
 
 
 def configuration() -> SourcesConfig:

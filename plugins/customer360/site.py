@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from typing import TypeGuard
 
 from customer360 import ledger
 from customer360.dbt_runner import run_dbt, target_path
@@ -34,12 +35,14 @@ th { font-weight: 600 } .n { text-align: right; font-variant-numeric: tabular-nu
 
 
 def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
-    """Write the page (and dbt's docs beside it); returns its path."""
+    """Write the page (and dbt's docs beside it, else link those that are there); returns its path."""
     root = settings.local / "site"
     root.mkdir(parents=True, exist_ok=True)
     links = [("Data Docs: what the quality gates found", _copy(data_docs(settings.local).parent, root / "data_docs"))]
     if with_dbt_docs:
-        links.append(("dbt docs: every table and column", _dbt_docs(settings, root / "dbt")))
+        _dbt_docs(settings, root / "dbt")
+    if (root / "dbt" / "index.html").exists():
+        links.append(("dbt docs: every table and column", "dbt/index.html"))
     with connect(settings, application_name="c360 report") as connection:
         published = publications(connection)
         deliveries = ledger.ledger_rows(connection, limit=400)
@@ -93,14 +96,23 @@ def _cost_row(row: Metric) -> Sequence[object]:
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
+    filled = list(rows)
+    figures = [all(_is_figure(cell) for cell in cells) for cells in zip(*filled, strict=True)]
+    head = "".join(
+        f'<th scope="col" class="n">{escape(column)}</th>' if is_figure else f'<th scope="col">{escape(column)}</th>'
+        for column, is_figure in zip(columns, figures or [False] * len(columns), strict=True)
+    )
+    lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in filled)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
     return f'<h2>{escape(title)}</h2><div class="scroll">{table}</div>'
 
 
+def _is_figure(cell: object) -> TypeGuard[int | float]:
+    return isinstance(cell, int | float)
+
+
 def _cell(cell: object) -> str:
-    if isinstance(cell, int | float):
+    if _is_figure(cell):
         return f'<td class="n">{cell:,}</td>'
     text = escape(str(cell))
     known = {"published", "loaded", "failed", "rejected", "rolled_back"}
@@ -114,10 +126,9 @@ def _copy(source: Path, target: Path) -> str:
     return f"{target.name}/index.html"
 
 
-def _dbt_docs(settings: Settings, target: Path) -> str:
+def _dbt_docs(settings: Settings, target: Path) -> None:
     with open_engine(settings) as engine:
         engine.release()
         run_dbt(settings, engine, "docs", "generate", "--static", vars={"as_of": "1970-01-01 00:00:00"})
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(target_path(settings) / "static_index.html", target / "index.html")
-    return f"{target.name}/index.html"

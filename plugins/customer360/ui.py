@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
@@ -15,10 +13,12 @@ from customer360.settings import Settings
 
 
 def serve_ui(out: Console, port: int) -> None:
-    """Run the four Airflow processes and a small server for the reports; stop all at the end.
+    """Run the four Airflow processes and a small server for the reports; stop them at the end.
 
-    Raises RuntimeError naming the log when a process ends by itself.
+    Raises ValueError for a port that is taken, and airflow_local.NotServing.
     """
+    if airflow_local.is_taken(port):
+        raise ValueError(f"port {port} is taken; choose another with --port")
     settings = Settings.from_env()
     metadata = postgres.database_url(settings, "airflow").replace("postgresql://", "postgresql+psycopg2://", 1)
     environment = airflow_local.environment(settings, metadata, port)
@@ -30,25 +30,22 @@ def serve_ui(out: Console, port: int) -> None:
     processes = [*airflow_local.services(settings), _reports(settings, reports)]
 
     def ready() -> None:
-        with out.status("starting"):
-            airflow_local.wait_until_healthy(port)
+        starting.stop()
         password = json.loads((settings.local / "airflow" / "passwords.json").read_text("utf-8"))[airflow_local.ADMIN]
         out.print(
             f"Airflow   http://127.0.0.1:{port}  user {airflow_local.ADMIN}, password {password}", highlight=False
         )
         out.print(f"reports   http://127.0.0.1:{reports}", highlight=False)
         out.print(f"data      psql '{postgres.display_url(settings)}'", highlight=False, soft_wrap=True)
-        out.print("Ctrl-C stops everything.")
+        out.print("Ctrl-C stops Airflow and the reports; make stop stops the data's server.")
 
-    airflow_local.serve(processes, environment, ready)
+    with out.status("starting") as starting:
+        airflow_local.serve(processes, environment, port, ready)
 
 
 def _reports(settings: Settings, port: int) -> airflow_local.Service:
     from customer360.site import build_site
 
-    folder = settings.local / "site"
-    if not (folder / "index.html").exists():
-        build_site(settings, with_dbt_docs=False)
+    folder = build_site(settings, with_dbt_docs=False).parent
     command = (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder))
-    log = Path(os.devnull)
-    return airflow_local.Service("reports", command, log)
+    return airflow_local.Service("reports", command, settings.local / "airflow" / "processes" / "reports.log")

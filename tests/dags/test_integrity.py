@@ -98,5 +98,5 @@ def test_the_night_runs_in_this_order(parsed) -> None:  # type: ignore[no-untype
 def test_dag_files_are_thin() -> None:
     for path in (PROJECT / "dags").glob("*.py"):
         text = path.read_text("utf-8")
-        assert len(text.splitlines()) <= 80, path.name
+        assert len(text.splitlines()) <= 60, path.name
         assert "select " not in text, path.name

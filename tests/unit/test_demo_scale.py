@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from customer360 import ledger, postgres
 from customer360.contracts import ENTITIES, lake_schema
-from customer360.demo.scale import AS_OF, SPAN, ScaleLake, write_lake, write_night
+from customer360.demo.scale import AS_OF, SPAN, ScaleLake, account, write_lake, write_night
 from customer360.engines.base import LakeFile
 from customer360.keys import identifier_key, record_key
+from customer360.settings import Settings
 
 INTERACTIONS, CUSTOMERS = 20_000, 2_000
 
@@ -112,6 +114,24 @@ def test_a_night_adds_a_share_of_the_contacts(tmp_path: Path) -> None:
     assert max(found["occurred_at"].to_pylist()) < AS_OF + 2 * day
     assert not set(found["record_key"].to_pylist()) & set(rows(lake, "interaction")["record_key"].to_pylist())
     assert not {file.path for file in night} & {file.path for file in lake.files}
+
+
+def test_a_lake_in_the_ledger_is_what_a_night_stages(settings: Settings) -> None:
+    lake = write_lake(Path(settings.lake), 500, 50)
+    night = write_night(lake, 1, 0.1)
+    day = timedelta(days=1)
+    with postgres.connect(settings, application_name="test") as connection:
+        assert account(connection, lake.files, AS_OF) == 7
+        assert account(connection, night, AS_OF + day) == 5
+        first, second = (ledger.active_files(connection, settings, AS_OF + n * day) for n in (0, 1))
+        total = ledger.night_totals(connection, "web_snowplow", AS_OF)
+        with pytest.raises(ValueError, match="already"):
+            account(connection, lake.files, AS_OF)
+    filled = {file for file in (*lake.files, *night) if pq.read_metadata(file.path).num_rows}
+    assert set(first) == filled & set(lake.files)
+    assert set(second) == filled
+    web = [file for file in lake.files if (file.source, file.entity) == ("web_snowplow", "interaction")]
+    assert total["rows_read"] == total["rows_loaded"] == joined(web).num_rows
 
 
 def test_an_empty_lake_is_refused(tmp_path: Path) -> None:

@@ -5,3 +5,10 @@
     {%- endif -%}
     cast('{{ var("as_of") or "1970-01-01 00:00:00" }}' as timestamp)
 {%- endmacro %}
+
+{#- The date that begins with the night where the company is: days before it are over. -#}
+{% macro as_of_date() -%}
+    {%- if var('as_of_date', none) -%} cast('{{ var("as_of_date") }}' as date)
+    {%- else -%} cast({{ as_of() }} as date)
+    {%- endif -%}
+{%- endmacro %}

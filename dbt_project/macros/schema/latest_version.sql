@@ -1,8 +1,9 @@
 {#-
-    Rows of a lake entity, each record in the version its source asserted last. `order_by` comes before
-    what always decides: the night it was loaded, the batch, the place in the file.
+    Rows of a lake entity, each record in the version its source asserted last before the night. What it said
+    only later stands in where nothing else is known, the first of it. Where `is_dated` is false, and among
+    versions of one instant, the night it was loaded decides, then the batch and the place in the file.
 -#}
-{% macro latest_version(entity, columns, order_by=none, where='true') %}
+{% macro latest_version(entity, columns, is_dated=false, where='true') %}
     select
         record_key,
         source,
@@ -17,7 +18,10 @@
             row_number() over (
                 partition by record_key
                 order by
-                    {% if order_by %}{{ order_by }},{% endif %}
+                    {% if is_dated -%}
+                    case when observed_at >= {{ as_of() }} then observed_at end asc nulls first,
+                    observed_at desc nulls last,
+                    {% endif -%}
                     loaded_as_of desc,
                     batch_id desc,
                     row_number desc

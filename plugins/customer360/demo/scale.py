@@ -7,18 +7,23 @@ households' lines, firms' role mailboxes, bots, and visitors nobody ever gets to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
+import pyarrow.parquet as pq
 
+from customer360 import deliveries
 from customer360.contracts import POSITION, lake_schema
 from customer360.engines.base import LakeFile
 from customer360.keys import SEPARATOR
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 SPAN: Final = timedelta(days=730)
 AS_OF: Final = datetime(2026, 3, 2, tzinfo=UTC)  # the first night: everything of `write_lake` happened before
@@ -213,6 +218,26 @@ def write_night(lake: ScaleLake, night: int, share: float) -> list[LakeFile]:
                    span=int(day.total_seconds()), customer=customer)  # fmt: skip
         writer.interactions(f"night/{lake.seed}/{night}")
         return writer.files
+
+
+def account(connection: Connection, files: Iterable[LakeFile], as_of: datetime) -> int:
+    """Enter written batches into the ledger as loaded in the night of `as_of`; how many there are.
+
+    From then on a night stages them like any delivery. Raises ValueError for a batch entered before.
+    """
+    batches: dict[tuple[str, str], dict[str, int]] = {}
+    for file in files:
+        rows = batches.setdefault((file.source, file.batch_id), {})
+        rows[file.entity] = pq.read_metadata(file.path).num_rows
+    for (source, batch_id), rows in batches.items():
+        offer = deliveries.Offer(source, "generated", f"generated/{batch_id}", f"{batch_id:0<64}", 0, 0.0)
+        ticket = deliveries.start(connection, offer, as_of)
+        if not isinstance(ticket, deliveries.Ticket):
+            raise ValueError(f"batch {batch_id} of {source} is in the ledger already")
+        deliveries.claim(connection, ticket, offer)
+        records = sum(count for entity, count in rows.items() if entity != "identifier")
+        deliveries.finish(connection, ticket, offer, deliveries.Outcome("loaded", records, entity_rows=rows), as_of)
+    return len(batches)
 
 
 class _Writer:

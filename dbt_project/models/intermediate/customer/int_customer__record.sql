@@ -1,4 +1,5 @@
--- Contact records with their customer, the newest assertion of each customer first.
+-- Contact records with their customer, the newest assertion of each customer first; those that were deleted
+-- or merged into another come last.
 select
     r.customer_id,
     c.record_key,
@@ -19,12 +20,12 @@ select
     c.stated_stage,
     c.acquisition_source,
     c.consent,
-    c.is_deleted,
+    c.is_superseded,
     c.created_at,
     c.first_asserted_at,
     row_number() over (
         partition by r.customer_id
-        order by c.is_deleted asc, c.last_asserted_at desc, c.record_key asc
+        order by c.is_superseded asc, c.last_asserted_at desc, c.record_key asc
     ) as recency_rank
 from {{ ref('contact_record') }} as c
 inner join {{ source('identity', 'customer_record') }} as r on c.record_key = r.record_key

@@ -46,4 +46,5 @@ with events as (
 
 select customer_id, stage, occurred_at, cause, cause_rank, cause_key, is_out_of_order
 from events
-where occurred_at < {{ as_of() }}
+-- What bears no date happened in the night that loaded it, which may be this one.
+where occurred_at <= {{ as_of() }}

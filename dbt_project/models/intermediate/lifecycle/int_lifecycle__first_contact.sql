@@ -1,4 +1,5 @@
--- When each customer was first heard of, by which record, and when first in contact (deals apart).
+-- When each customer was first heard of, by which record, and when first in contact (deals apart). Every
+-- customer has a row: a deal that was cancelled or deleted tells of them too.
 with seen as (
     select customer_id, interaction_id as record_key, occurred_at as seen_at, occurred_at as contacted_at
     from {{ ref('fct_interactions') }}
@@ -11,9 +12,13 @@ with seen as (
     from {{ ref('int_sales__opportunity') }}
     where customer_id is not null
     union all
-    select customer_id, order_id, ordered_at, cast(null as timestamp)
-    from {{ ref('int_sales__order') }}
-    where customer_id is not null
+    select c.customer_id, o.record_key, coalesce(o.created_at, o.observed_at, o.loaded_as_of), cast(null as timestamp)
+    from {{ ref('stg_lake__opportunity') }} as o
+    inner join {{ ref('int_sales__opportunity_customer') }} as c on o.record_key = c.record_key
+    union all
+    select c.customer_id, s.record_key, s.ordered_at, cast(null as timestamp)
+    from {{ ref('stg_lake__sales_order') }} as s
+    inner join {{ ref('int_sales__order_customer') }} as c on s.record_key = c.record_key
 ),
 
 earliest as (

@@ -6,7 +6,7 @@ with ranked as (
         customer_id,
         row_number() over (partition by account_ref order by first_asserted_at, record_key) as age_rank
     from {{ ref('int_customer__record') }}
-    where account_ref is not null and record_kind in ('contact', 'lead') and not is_deleted
+    where account_ref is not null and record_kind in ('contact', 'lead') and not is_superseded
 ),
 
 contacts as (

@@ -4,10 +4,12 @@ with spent as (
     select
         s.spend_date,
         s.campaign,
-        s.cost,
+        coalesce(s.cost * {{ exchange_rate('s.currency', 'x.rate') }}, 0) as cost,
         coalesce(p.channel_group, 'Paid Other') as channel_group
     from {{ ref('fct_ad_spend') }} as s
     left join {{ ref('ad_platforms') }} as p on s.platform = p.platform
+    left join {{ ref('int_sales__exchange_rate') }} as x
+        on s.currency = x.currency and s.spend_date >= x.valid_from and s.spend_date < x.valid_to
 ),
 
 entries as (

@@ -2,8 +2,8 @@
 with contacts as (
     select
         customer_id,
-        min(occurred_at) as first_contact_at,
-        max(occurred_at) as last_contact_at,
+        min(occurred_at) filter (where interaction_class = 'person') as first_contact_at,
+        max(occurred_at) filter (where interaction_class = 'person') as last_contact_at,
         count(*) as interactions,
         count(*) filter (where channel = 'phone') as phone_interactions,
         count(*) filter (where channel = 'email') as email_interactions,
@@ -41,7 +41,8 @@ deals as (
     select
         customer_id,
         count(*) filter (where not is_closed) as open_opportunities,
-        sum(case when not is_closed then coalesce(amount, 0) else 0 end) as open_opportunity_amount
+        sum(amount) filter (where not is_closed) as open_opportunity_amount,
+        count(*) filter (where not is_closed and is_unconverted) as unconverted_amounts
     from {{ ref('int_sales__opportunity') }}
     group by customer_id
 ),
@@ -49,11 +50,12 @@ deals as (
 orders as (
     select
         customer_id,
-        count(*) as orders,
-        sum(coalesce(amount, 0)) as revenue,
-        min(ordered_at) as first_order_at,
-        max(ordered_at) as last_order_at
-    from {{ ref('int_sales__order') }}
+        count(*) filter (where not is_refund) as orders,
+        sum(amount) as revenue,
+        min(booked_at) filter (where not is_refund) as first_order_at,
+        max(booked_at) filter (where not is_refund) as last_order_at,
+        count(*) filter (where is_unconverted) as unconverted_amounts
+    from {{ ref('int_sales__booking') }}
     group by customer_id
 )
 
@@ -102,6 +104,7 @@ select
     cast(coalesce(o.revenue, 0) as decimal(18, 2)) as revenue,
     o.first_order_at,
     o.last_order_at,
+    cast(coalesce(o.unconverted_amounts, 0) + coalesce(d.unconverted_amounts, 0) as integer) as unconverted_amounts,
     s.consent_email,
     s.consent_phone,
     s.consent_sms,

@@ -1,4 +1,8 @@
 -- Where does each customer stand tonight, since when, and which programme follows from it?
+{%- set dormant_from = add_days(
+    'greatest(coalesce(c.last_contact_at, s.occurred_at), coalesce(n.last_order_at, s.occurred_at), s.occurred_at)',
+    'd.days'
+) %}
 with standing as (
     select
         customer_id,
@@ -26,17 +30,18 @@ deals as (
 ),
 
 orders as (
-    select customer_id, count(*) as order_count
+    select customer_id, count(*) as order_count, max(ordered_at) as last_order_at
     from {{ ref('int_sales__order') }}
     where customer_id is not null
     group by customer_id
 ),
 
+stated as ({{ newest(ref('int_customer__record'), ['stated_stage'], 'stated_stage') }}),
+
 out_of_question as (
     select r.customer_id
-    from {{ ref('int_customer__record') }} as r
+    from stated as r
     inner join {{ ref('disqualified_stages') }} as d on {{ lower_case('r.stated_stage') }} = d.stated_stage
-    where r.recency_rank = 1
 )
 
 select
@@ -46,7 +51,8 @@ select
     cast(greatest(coalesce(n.order_count, 0), 1) as integer) as cycle,
     cast(p.programme as varchar) as programme,
     c.last_contact_at,
-    {{ add_days('coalesce(c.last_contact_at, s.occurred_at)', 'd.days') }} <= {{ as_of() }} as is_dormant,
+    {{ dormant_from }} as dormant_from,
+    {{ dormant_from }} <= {{ as_of() }} as is_dormant,
     coalesce(o.lost_count, 0) > 0 and coalesce(o.open_count, 0) = 0
     and s.to_stage in ('unidentified', 'prospect') as is_lost,
     q.customer_id is not null and s.to_stage in ('unidentified', 'prospect') as is_disqualified,

@@ -15,6 +15,6 @@
             'cost',
             'currency'
         ],
-        where='spend_date < cast(' ~ as_of() ~ ' as date)'
+        where='spend_date < ' ~ as_of_date()
     )
 }}

@@ -20,14 +20,14 @@
             'stated_stage',
             'acquisition_source',
             'acquisition_detail',
-            'is_deleted',
-            'merged_into',
+            deleted_by_night(),
+            'case when ' ~ known_by_night() ~ ' then merged_into end as merged_into',
             'consent',
             'attributes',
             'created_at',
-            'observed_at'
+            observed_by_night()
         ],
-        order_by='observed_at desc nulls last',
+        is_dated=true,
         where='(coalesce(created_at, observed_at) < ' ~ as_of() ~ ' or coalesce(created_at, observed_at) is null)'
     )
 }}

@@ -15,12 +15,12 @@
             'owner',
             'acquisition_source',
             'utm_campaign',
-            'is_deleted',
+            deleted_by_night(),
             'created_at',
             'closed_at',
-            'observed_at'
+            observed_by_night()
         ],
-        order_by='observed_at desc nulls last',
+        is_dated=true,
         where='(coalesce(created_at, observed_at) < ' ~ as_of() ~ ' or coalesce(created_at, observed_at) is null)'
     )
 }}

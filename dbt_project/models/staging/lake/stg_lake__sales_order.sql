@@ -11,10 +11,10 @@
             'currency',
             'ordered_at',
             'delivered_at',
-            'is_deleted',
-            'observed_at'
+            deleted_by_night(),
+            observed_by_night()
         ],
-        order_by='observed_at desc nulls last',
+        is_dated=true,
         where='ordered_at < ' ~ as_of()
     )
 }}
