@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hashlib import md5
 
+MASK = (1 << 53) - 1  # customer ids are exact in JSON and in spreadsheets
 SEPARATOR = "\x1f"
 
 

@@ -93,19 +93,27 @@ def begin(as_of: datetime, trigger: str) -> Night:
 
 
 def stage(night: Night) -> Night:
-    """Every batch active at the night → the engine's staging models and identity inputs."""
-    from customer360 import ledger
+    """Every batch active at the night → the engine's staging models and identity inputs: of all customers, or of
+    the slice that may differ from the night before."""
+    from customer360 import ledger, slices
     from customer360.dbt_runner import run_dbt
     from customer360.engines import open_engine
     from customer360.postgres import connect
 
-    settings = Settings.from_env()
+    settings, config = _configured()
     with _measured(settings, night, "stage") as figures:
-        with connect(settings, application_name="c360 stage") as connection:
+        with connect(settings, application_name="c360 stage") as connection, open_engine(settings) as engine:
             files = ledger.active_files(connection, settings, _as_of(night))
-        with open_engine(settings) as engine:
+            mark = slices.fingerprint(settings, config)
+            found = slices.plan(engine, connection, files, _as_of(night), mark)
+            held = slices.read_state(engine)
+            served_by = held.publication_id if held and found.since else None
+            slices.write_state(engine, slices.State(_as_of(night), mark, False, served_by))
             engine.stage(files)
+            records = slices.open_slice(engine, found, _as_of(night)) if found.since else None
+            slices.write_batches(engine, files)
             engine.release()
+            night |= {"is_slice": found.since is not None, "whole_because": found.reason, "slice_records": records}
             result = run_dbt(settings, engine, "build", select="+tag:identity_input", vars=_vars(night))
         figures["rows"] = len(files)
     return night | {"files": len(files), "staging_models": len(result.nodes)}
@@ -125,30 +133,52 @@ def identify(night: Night) -> Night:
             open_engine(settings) as engine,
         ):
             run = _attempt(connection, night)
-            result = resolve(engine, connection, _as_of(night), config.own, lambda cursor: guard(cursor, run))
+            result = resolve(
+                engine,
+                connection,
+                _as_of(night),
+                config.own,
+                lambda cursor: guard(cursor, run),
+                is_slice=night["is_slice"],
+            )
         figures["rows"] = result.customers
     return night | {"identity": result.counts()}
 
 
 def transform(night: Night) -> Night:
     """The marts, with their dbt tests. A failing test stops the night."""
-    from customer360.dbt_runner import run_dbt
+    from dataclasses import replace
+
+    from customer360 import slices
+    from customer360.dbt_runner import manifest_path, run_dbt
     from customer360.engines import open_engine
 
     settings = Settings.from_env()
     with _measured(settings, night, "transform") as figures, open_engine(settings) as engine:
-        result = run_dbt(
-            settings, engine, "build", select="+tag:marts", exclude="+tag:identity_input", vars=_vars(night)
-        )
-        figures["rows"] = len(result.nodes)
-    return night | {"mart_nodes": len(result.nodes)}
+        without = "+tag:identity_input" + (" tag:whole resource_type:seed" if night["is_slice"] else "")
+        nodes = run_dbt(settings, engine, "build", select="+tag:marts", exclude=without, vars=_vars(night)).nodes
+        if night["is_slice"]:
+            slices.merge(engine, slices.sliced(manifest_path(settings)))
+            engine.release()
+            whole = _vars(night | {"is_slice": False})
+            nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
+        held = slices.read_state(engine)
+        if held is None:
+            raise NightFailed("the engine was emptied while the night ran")
+        slices.write_state(engine, replace(held, is_complete=True))
+        figures["rows"] = len(nodes)
+    return night | {"mart_nodes": len(nodes)}
 
 
 def propose(night: Night) -> Night:
     """The changed rows of every published mart, loaded as a candidate nobody is served yet."""
+    from dataclasses import replace
+
+    from customer360 import slices
     from customer360.dbt_runner import manifest_path
     from customer360.engines import open_engine
     from customer360.postgres import connect
+    from customer360.publish import publication
     from customer360.publish.candidate import load as load_candidate
     from customer360.publish.marts import published_marts
     from customer360.publish.store import ensure
@@ -158,14 +188,23 @@ def propose(night: Night) -> Night:
         marts = published_marts(manifest_path(settings))
         with connect(settings, application_name="c360 propose") as connection:
             ensure(connection, marts)
+            served = publication.served(connection)
         with (
             open_engine(settings) as engine,
             connect(settings, application_name="c360 propose") as connection,
         ):
             run = _attempt(connection, night)
-            tables = ((mart, engine.read(f"select * from {engine.qualify('marts', mart.name)}")) for mart in marts)
-            candidate = load_candidate(connection, run, settings.engine, tables)
+            held = slices.read_state(engine)
+            # What is served is what the engine's marts were before the slice was put in place.
+            is_delta = bool(night["is_slice"] and held and served and held.publication_id == served.publication_id)
+            gone = slices.gone(engine, slices.sliced(manifest_path(settings))) if is_delta else {}
+            tables = ((mart, slices.rows(engine, mart.name, mart.name in gone)) for mart in marts)
+            candidate = load_candidate(connection, run, settings.engine, tables, gone)
+            if held is not None:
+                slices.write_state(engine, replace(held, publication_id=candidate.publication_id))
         figures["rows"] = sum(change.changed_rows for change in candidate.changes.values())
+        figures["rows_sent"] = sum(change.sent for change in candidate.changes.values())
+        figures["bytes_sent"] = sum(change.bytes for change in candidate.changes.values())
     return night | {
         "publication_id": candidate.publication_id,
         "changes": {name: change.as_dict() for name, change in candidate.changes.items()},
@@ -279,12 +318,15 @@ def _as_of(night: Night) -> datetime:
 
 
 def _vars(night: Night) -> dict[str, Any]:
+    from customer360.engines.base import SLICE
+
     _, config = _configured()
     as_of = _as_of(night)
     return {
         "as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         "as_of_date": as_of.astimezone(config.timezone).date().isoformat(),
         "currency": config.currency,
+        "slice": SLICE if night["is_slice"] else "",
     }
 
 
@@ -297,8 +339,8 @@ def _attempt(connection: Any, night: Night) -> Run:
 
 @contextmanager
 def _measured(settings: Settings, night: Night, name: str) -> Iterator[dict[str, int]]:
-    """Write what a step cost (CPU seconds with children, peak MB, rows) to `ops.run_metrics`."""
-    figures = {"rows": 0}
+    """Write what a step cost (CPU seconds with children, peak MB, rows, what was sent) to `ops.run_metrics`."""
+    figures = {"rows": 0, "rows_sent": 0, "bytes_sent": 0}
     started, cpu = time.monotonic(), _cpu_s()
     yield figures
     from customer360.postgres import connect
@@ -311,6 +353,8 @@ def _measured(settings: Settings, night: Night, name: str) -> Iterator[dict[str,
             night["run_id"],
             name,
             rows=figures["rows"],
+            rows_sent=figures["rows_sent"],
+            bytes_sent=figures["bytes_sent"],
             cpu_s=_cpu_s() - cpu,
             peak_mb=peak_kb / 1024,
             seconds=time.monotonic() - started,

@@ -15,7 +15,6 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
-
 SLICE = "night_"  # prefix of the schemas in which a slice is built
 _SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts")
 SCHEMAS = (*_SCHEMAS, *(SLICE + name for name in _SCHEMAS), "seeds")
@@ -73,6 +72,10 @@ class Engine(Protocol):
 
     def clear(self, schema: str) -> None:
         """Drop everything in `schema`."""
+        ...
+
+    def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
+        """Delete the rows of `target` that share the values of `key` with a row of `source`."""
         ...
 
     def dbt_environment(self) -> Mapping[str, str]:

@@ -17,7 +17,6 @@ from customer360.engines.types import sql_type
 from customer360.settings import Settings
 
 
-
 class DuckDBEngine:
     """One writing process at a time: `release` before another process (dbt) opens the file."""
 
@@ -81,6 +80,10 @@ class DuckDBEngine:
     def clear(self, schema: str) -> None:
         self.connection.execute(f"drop schema if exists {schema} cascade")
         self.connection.execute(f"create schema {schema}")
+
+    def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
+        same = " and ".join(f"m.{name} = d.{name}" for name in key)
+        self.connection.execute(f"delete from {target} as m using {source} as d where {same}")
 
     def reset(self) -> None:
         self.release()

@@ -149,6 +149,10 @@ class PostgresEngine:
             cursor.execute(f"create schema {PREFIX}{schema}")
         self.connection.commit()
 
+    def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
+        same = " and ".join(f"m.{name} = d.{name}" for name in key)
+        self.run(f"delete from {target} as m using {source} as d where {same}")
+
     def reset(self) -> None:
         with self.connection.cursor() as cursor:
             for schema in SCHEMAS:

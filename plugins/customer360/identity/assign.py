@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Keys = npt.NDArray[np.int64]
+from customer360.keys import MASK
 
-MASK = (1 << 53) - 1  # ids are exact in JSON and in spreadsheets
+Keys = npt.NDArray[np.int64]
 
 
 def assign(engine: Any) -> dict[str, pa.Table]:

@@ -66,8 +66,10 @@ RULES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def classify(engine: Any, own: OwnIdentities) -> None:
+def classify(engine: Any, own: OwnIdentities, standing: pa.Table | None = None) -> None:
     """Make the tables `classes` (identifier_key, identifier_class, reason) and `era` in `engine`.
+
+    `standing` (as `classes`): what was found of identifiers of which not all records are here.
 
     `engine` is a DuckDB connection with `identifiers`, `record_identifiers` and what `people.People`
     makes. `era` (identifier_key, since): recycled numbers, and when the present holder's time began.
@@ -85,6 +87,12 @@ def classify(engine: Any, own: OwnIdentities) -> None:
             "role_mailboxes": role_mailbox_pattern(),
         },
     )
+    if standing is not None:
+        engine.register("standing", standing)
+        engine.execute(
+            "update classes set identifier_class = s.identifier_class, reason = s.reason from standing s"
+            " where classes.identifier_key = s.identifier_key"
+        )
 
 
 def role_mailbox_pattern() -> str:

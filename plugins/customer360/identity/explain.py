@@ -166,8 +166,8 @@ def _values(engine: Engine, keys: list[int], reveal: bool) -> dict[int, str]:
         return {}
     listed = ", ".join(str(int(key)) for key in sorted(set(keys)))
     rows = engine.read(
-        "select identifier_key, identifier_type, identifier_value"
-        f" from {engine.qualify('intermediate', 'int_identity__identifier')} where identifier_key in ({listed})"
+        "select distinct identifier_key, identifier_type, identifier_value"
+        f" from {engine.qualify('intermediate', 'identifier')} where identifier_key in ({listed})"
     )
     return {
         row["identifier_key"]: f"{row['identifier_type']} {mask(row['identifier_value'], reveal)}"

@@ -32,6 +32,8 @@ def components(record_keys: Keys, nodes: Keys) -> tuple[Keys, Keys]:
 
     A component is numbered by its smallest node, so the answer does not depend on row order.
     """
+    if not len(nodes):
+        return np.array([], np.int64), np.array([], np.int64)
     distinct, column = np.unique(nodes, return_inverse=True)
     records, row = np.unique(record_keys, return_inverse=True)
     size = len(distinct) + len(records)
@@ -70,8 +72,6 @@ def link(engine: Any, people: People) -> None:
 
 def _components(engine: Any) -> pa.Table:
     edges = engine.sql("select record_key, node from open_links").to_arrow_table()
-    if not edges.num_rows:
-        return pa.table({"node": pa.array([], pa.int64()), "component": pa.array([], pa.int64())})
     found, component = components(edges.column("record_key").to_numpy(), edges.column("node").to_numpy())
     return pa.table({"node": pa.array(found), "component": pa.array(component)})
 
@@ -80,7 +80,18 @@ def _doubtful(engine: Any, people: People) -> list[int]:
     """Components whose contact records name several persons."""
     several = engine.sql(_NAMES_OF_COMPONENTS).fetchall()
     people.read([name_id for _, found in several for name_id in found])
-    return sorted(component for component, found in several if people.differ(found))
+    united = _united(engine, people)
+    return sorted(component for component, found in several if people.differ(found, united.get(component, ())))
+
+
+def _united(engine: Any, people: People) -> dict[int, list[int]]:
+    """{component: its identifiers that have shown several names to be one person's}."""
+    engine.register("uniting", pa.table({"identifier_key": pa.array(people.uniting, pa.int64())}))
+    rows = engine.sql(
+        "select c.component, list(distinct l.identifier_key) from open_links l join uniting using (identifier_key)"
+        " join open_components c using (node) group by 1"
+    ).fetchall()
+    return dict(rows)
 
 
 def _bridges(engine: Any, people: People) -> list[int]:
@@ -92,7 +103,10 @@ def _bridges(engine: Any, people: People) -> list[int]:
     engine.execute(_NEIGHBOURS)
     near = engine.sql(_NAMES_NEAR).fetchall()
     people.read([name_id for *_, found in near for name_id in found])
-    found = [(component, kind, key) for component, kind, key, ids in near if people.differ(ids)]
+    united = _united(engine, people)
+    found = [
+        (component, kind, key) for component, kind, key, ids in near if people.differ(ids, united.get(component, ()))
+    ]
     weakest = _weakest(found)
     rest = [row for row in engine.sql(_TIES).fetchall() if row[0] not in weakest]
     weakest |= _weakest(rest)

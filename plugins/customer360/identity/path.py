@@ -38,11 +38,10 @@ def link_path(engine: Engine, record_a: Record, record_b: Record, reveal: bool =
     _same_customer(engine, start, goal)
     rows = engine.read(
         f"""
-        select r.record_key, r.identifier_key, i.identifier_type, i.identifier_value, k.identifier_class, k.reason
+        select r.record_key, r.identifier_key, r.identifier_type, r.identifier_value, k.identifier_class, k.reason
         from {engine.qualify("identity", "customer_record")} as c
         join {engine.qualify("identity", "customer_record")} as o on o.customer_id = c.customer_id
-        join {engine.qualify("intermediate", "int_identity__record_identifier")} as r on r.record_key = o.record_key
-        join {engine.qualify("intermediate", "int_identity__identifier")} as i on i.identifier_key = r.identifier_key
+        join {engine.qualify("intermediate", "identifier")} as r on r.record_key = o.record_key
         join {engine.qualify("identity", "identifier_class")} as k on k.identifier_key = r.identifier_key
         where c.record_key = {start} and k.identifier_class in ('private', 'shared')
         """

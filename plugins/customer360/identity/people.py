@@ -37,7 +37,7 @@ class People:
         self.engine = engine
         engine.execute(_SPELLINGS)
         self._spelled: dict[int, Name] = {}
-        self._united: set[frozenset[Name]] = set()
+        self._united: dict[int, set[frozenset[Name]]] = {}
         self._sort_out()
         self._count_hints()
 
@@ -55,17 +55,24 @@ class People:
         ).fetchall()
         self._spelled |= {name_id: names.fold(*parts) for name_id, *parts in rows}
 
-    def differ(self, name_ids: Sequence[int]) -> bool:
-        """Whether these names are certainly not all one person's."""
+    @property
+    def uniting(self) -> list[int]:
+        """Identifiers that have shown several names to be one person's."""
+        return sorted(self._united)
+
+    def differ(self, name_ids: Sequence[int], united_by: Sequence[int] = ()) -> bool:
+        """Whether these names are certainly not all one person's. `united_by`: identifiers of the same records,
+        whose word counts where names alone would not do."""
         self.read(name_ids)
         distinct = sorted({self._spelled[each] for each in name_ids if self._spelled[each].tokens}, key=names.order)
         if len(distinct) > names.MANY:
             return True
-        return len(set(names.groups(distinct, self._same)) - {None}) > 1
+        united = set().union(*(self._united.get(key, set()) for key in united_by))
 
-    def _same(self, a: Name, b: Name) -> bool:
-        """One person's names, or names that one mailbox or account has already shown to be one person's."""
-        return names.same_person(a, b) or frozenset((a, b)) in self._united
+        def same(a: Name, b: Name) -> bool:
+            return names.same_person(a, b) or frozenset((a, b)) in united
+
+        return len(set(names.groups(distinct, same)) - {None}) > 1
 
     def _sort_out(self) -> None:
         """`person_of` and `person_count`: only identifiers with several spellings are looked at one by one."""
@@ -80,8 +87,9 @@ class People:
             places = names.groups(each, _RULES.get(kind, names.same_person))
             groups = _grouped(each, places)
             counts.append((key, len(groups), _is_household(groups)))
-            if kind in _RULES:
-                self._united |= {frozenset(pair) for group in groups for pair in _pairs(group)}
+            united = {frozenset(pair) for group in groups for pair in _pairs(group)} if kind in _RULES else set()
+            if united:
+                self._united[key] = united
             for name_id, place in zip(found, places, strict=True):
                 if place is not None:
                     keys.append(key)

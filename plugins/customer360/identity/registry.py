@@ -15,6 +15,7 @@ from psycopg2 import sql
 
 from customer360.contracts import TIMESTAMP
 from customer360.copying import copy_in, copy_out
+from customer360.keys import MASK
 
 DDL: list[str] = [
     """
@@ -86,15 +87,27 @@ _WRITTEN = {
 }
 
 
-def before(cursor: Any, as_of: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Assignments, customers and aliases as they stood before the night of `as_of`."""
+def before(cursor: Any, as_of: datetime, anchors: pa.Table | None = None) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Assignments, customers and aliases as they stood before the night of `as_of`.
+
+    `anchors` (one column): only the assignments of these, their customers, and those whose id a new customer
+    with one of these anchors would otherwise be given.
+    """
     at = sql.Literal(as_of)
+    some = ("true", "true")
+    if anchors is not None:
+        _temporary(cursor, anchors)
+        some = (
+            "anchor in (select anchor from c360_anchor)",
+            "(customer_id in (select customer_id from ops.identity_assignment join c360_anchor using (anchor))"
+            f" or customer_id in (select anchor & {MASK} from c360_anchor))",
+        )
     assignments = sql.SQL(
         "select anchor, customer_id from ops.identity_assignment"
-        " where from_as_of < {at} and (to_as_of is null or to_as_of >= {at})"
+        f" where from_as_of < {{at}} and (to_as_of is null or to_as_of >= {{at}}) and {some[0]}"
     ).format(at=at)
     customers = sql.SQL(
-        "select customer_id, created_as_of, founding_anchor from ops.customer where created_as_of < {at}"
+        f"select customer_id, created_as_of, founding_anchor from ops.customer where created_as_of < {{at}} and {some[1]}"
     ).format(at=at)
     aliases = sql.SQL(
         "select customer_id_old, customer_id, merged_as_of from ops.customer_alias where merged_as_of < {at}"
@@ -104,6 +117,12 @@ def before(cursor: Any, as_of: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
         copy_out(cursor, customers, CUSTOMERS),
         copy_out(cursor, aliases, ALIASES),
     )
+
+
+def _temporary(cursor: Any, anchors: pa.Table) -> None:
+    cursor.execute("create temp table c360_anchor (anchor bigint primary key) on commit drop")
+    copy_in(cursor, sql.Identifier("c360_anchor"), anchors.rename_columns(["anchor"]))
+    cursor.execute("analyze c360_anchor")
 
 
 def is_newest(cursor: Any, as_of: datetime) -> bool:

@@ -14,12 +14,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customer360.engines.base import Engine
+from customer360.engines.base import SLICE, Engine
 from customer360.identity import registry
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
 from customer360.identity.classify import classify
 from customer360.identity.graph import link
+from customer360.identity.groups import group
 from customer360.identity.people import People
 from customer360.sources import OwnIdentities
 
@@ -30,7 +31,9 @@ INPUTS = {
     "identifiers": "int_identity__identifier",
     "record_identifiers": "int_identity__record_identifier",
     "record_names": "int_identity__record_name",
+    "record_references": "int_identity__record_reference",
 }
+_STANDING = ("generic", "blocked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +58,25 @@ def resolve(
     as_of: datetime,
     own: OwnIdentities,
     guard: Callable[[Any], None] | None = None,
+    *,
+    is_slice: bool = False,
 ) -> IdentityResult:
     """Resolve the night and write engine schema `identity`; the registry follows in one transaction.
 
     `guard(cursor)` runs just before the registry is written and may raise. A night older than the
-    registry's newest is resolved from the registry as it was then, and not written.
+    registry's newest is resolved from the registry as it was then, and not written. Of a slice (see
+    `slices`) only its records are resolved, into the slice's schema; aliases are always whole.
     """
+    prefix = SLICE if is_slice else ""
     inputs = {
-        name: engine.read(f"select * from {engine.qualify('intermediate', table)}") for name, table in INPUTS.items()
+        name: engine.read(f"select * from {engine.qualify(prefix + 'intermediate', table)}")
+        for name, table in INPUTS.items()
     }
+    anchors = engine.read(_slice_anchors(engine)) if is_slice else None
+    standing = engine.read(_standing(engine)) if is_slice else None
     with connection.cursor() as cursor:
-        assignments, customers, aliases = registry.before(cursor, as_of)
-        tables, changes = resolve_tables(inputs, assignments, customers, aliases, as_of, own)
+        assignments, customers, aliases = registry.before(cursor, as_of, anchors)
+        tables, changes = resolve_tables(inputs, assignments, customers, aliases, as_of, own, standing)
         rows_written = 0
         if registry.is_newest(cursor, as_of):
             if guard is not None:
@@ -74,7 +84,9 @@ def resolve(
             rows_written = registry.write(cursor, as_of, changes)
     connection.commit()
     for name, rows in tables.items():
-        engine.write("identity", name, rows)
+        engine.write(prefix + "identity", name, rows)
+    if is_slice:
+        engine.write("identity", "customer_alias", tables["customer_alias"])
     kinds = pc.value_counts(changes["events"].column("kind")).to_pylist()
     events = {each["values"]: each["counts"] for each in kinds}
     classes = pc.value_counts(tables["identifier_class"].column("identifier_class")).to_pylist()
@@ -89,6 +101,28 @@ def resolve(
     )
 
 
+def _slice_anchors(engine: Engine) -> str:
+    """What may carry the id of a customer of the slice: its records and their identifiers, before and now."""
+    universe = engine.qualify(SLICE + "lake", "universe")
+    return (
+        f"select record_key as anchor from {universe}"
+        f" union select identifier_key from {engine.qualify(SLICE + 'intermediate', 'int_identity__identifier')}"
+        f" union select identifier_key from {engine.qualify('staging', 'stg_lake__identifier')}"
+        f" where record_key in (select record_key from {universe})"
+    )
+
+
+def _standing(engine: Engine) -> str:
+    """Classes of identifiers that link nobody and whose other records are not in the slice."""
+    classes = ", ".join(f"'{name}'" for name in _STANDING)
+    return (
+        f"select c.identifier_key, c.identifier_class, c.reason from {engine.qualify('identity', 'identifier_class')} as c"
+        f" where c.identifier_class in ({classes}) and c.identifier_key in (select identifier_key"
+        f" from {engine.qualify(SLICE + 'intermediate', 'int_identity__identifier')})"
+        f" and c.identifier_key not in (select identifier_key from {engine.qualify(SLICE + 'lake', 'hub')})"
+    )
+
+
 def resolve_tables(
     inputs: dict[str, pa.Table],
     assignments: pa.Table,
@@ -96,20 +130,23 @@ def resolve_tables(
     aliases: pa.Table,
     as_of: datetime,
     own: OwnIdentities,
+    standing: pa.Table | None = None,
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
     """The pure core: (tables of engine schema `identity`, changes for `registry.write`).
 
     `inputs` as in INPUTS; `assignments`, `customers` and `aliases` as `registry.before` gives them. The
-    order of rows does not matter.
+    order of rows does not matter. `standing`: see `classify`.
     """
+    inputs = {"record_references": _NO_REFERENCES, **inputs}
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")
         for name, rows in {**inputs, "assignments": assignments, "customers": customers, "aliases": aliases}.items():
             engine.register(name, rows)
         people = People(engine)
-        classify(engine, own)
+        classify(engine, own, standing)
         link(engine, people)
         attach(engine, people)
+        group(engine)
         changes = assign(engine)
         engine.register("given", changes.pop("ids"))
         engine.register("new_aliases", changes["aliases"])
@@ -118,6 +155,7 @@ def resolve_tables(
     return tables, changes
 
 
+_NO_REFERENCES = pa.table({"record_key": pa.array([], pa.int64()), "reference": pa.array([], pa.string())})
 _OUTPUT = """
     create or replace temp table out_identifier as
     select a.anchor as identifier_key, i.identifier_type, g.customer_id
@@ -144,6 +182,8 @@ def _tables(as_of: datetime) -> dict[str, str]:
         "customer_identifier": "select * from out_identifier order by identifier_key",
         "customer_record": "select record_key, customer_id from out_record order by record_key",
         "identifier_class": "select identifier_key, identifier_class, reason from classes order by identifier_key",
+        "record_group": "select record_key, group_key from record_group order by record_key",
+        "node_group": "select node, group_key from node_group order by node",
         "customer": f"""
             select o.customer_id, coalesce(make_timestamp(epoch_us(c.created_as_of)), {stamp}) as created_as_of,
                 o.customer_kind

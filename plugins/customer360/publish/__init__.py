@@ -39,6 +39,8 @@ DDL: list[str] = [
         primary key (run_id, stage, recorded_at)
     )
     """,
+    "alter table ops.run_metrics add column if not exists rows_sent bigint not null default 0,"
+    " add column if not exists bytes_sent bigint not null default 0",
     """
     create table if not exists ops.publication (
         publication_id bigint generated always as identity primary key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Change:
     changed: int
     removed: int
     bytes: int = 0
+    sent: int = 0  # rows that travelled, those that only end included
 
     @property
     def changed_rows(self) -> int:
@@ -42,10 +43,17 @@ class Candidate:
     changes: dict[str, Change]
 
 
-def load(connection: Connection, run: Run, engine: str, marts: Iterable[tuple[Mart, pa.Table]]) -> Candidate:
+def load(
+    connection: Connection,
+    run: Run,
+    engine: str,
+    marts: Iterable[tuple[Mart, pa.Table]],
+    gone: Mapping[str, pa.Table] | None = None,
+) -> Candidate:
     """Load tonight's marts as a candidate, in one transaction under the fence.
 
-    `marts` are all that are published: one published before and not among them is withdrawn, its rows end
+    `gone` {mart: keys}: of these marts the rows given are only those that may differ from what is served, and
+    the keys those of rows that went. `marts` are all that are published: one published before and not among them is withdrawn, its rows end
     with this publication. Raises Fenced, and MartError when a mart's rows do not fit it.
     """
     with committing(connection, run) as cursor:
@@ -55,7 +63,10 @@ def load(connection: Connection, run: Run, engine: str, marts: Iterable[tuple[Ma
             (run.run_id, run.as_of, engine),
         )
         (publication_id,) = cursor.fetchone() or (0,)
-        changes = {mart.name: _load_mart(cursor, publication_id, mart, rows) for mart, rows in marts}
+        ended = gone or {}
+        changes = {
+            mart.name: _load_mart(cursor, publication_id, mart, rows, ended.get(mart.name)) for mart, rows in marts
+        }
         changes |= _withdraw(cursor, publication_id, set(changes))
         cursor.execute(
             "update ops.publication set changes = %s where publication_id = %s",
@@ -81,19 +92,48 @@ def _remove_leftovers(cursor: Any) -> None:
     cursor.execute("update ops.publication set status = 'abandoned' where publication_id = any(%s)", (leftovers,))
 
 
-def _load_mart(cursor: Any, publication_id: int, mart: Mart, rows: pa.Table) -> Change:
+def _load_mart(cursor: Any, publication_id: int, mart: Mart, rows: pa.Table, gone: pa.Table | None) -> Change:
     table = store.table_name(mart)
-    query = sql.SQL("select row_key, row_hash from {} where valid_to is null").format(table)
-    served = binary.copy_out_integers(cursor, query, diff.HASHES)
-    found = diff.compare(mart, diff.conform(mart, rows), served)
-    sent = _close(cursor, publication_id, table, found.closed)
+    conformed = diff.conform(mart, rows)
+    if gone is None:
+        query = sql.SQL("select row_key, row_hash from {} where valid_to is null").format(table)
+        served, total = binary.copy_out_integers(cursor, query, diff.HASHES), 0
+    else:
+        served, total = _served_of(cursor, table, diff.keys(mart, conformed, gone)), _served_total(cursor, mart)
+    found = diff.compare(mart, conformed, served)
+    total = rows.num_rows if gone is None else total + found.inserted - found.removed
+    size = _close(cursor, publication_id, table, found.closed)
     valid_from = pa.repeat(pa.scalar(publication_id, pa.int64()), found.sent.num_rows)
-    sent += binary.copy_in(cursor, table, found.sent.append_column("valid_from", valid_from))
-    change = Change(rows.num_rows, found.inserted, found.changed, found.removed, sent)
+    size += binary.copy_in(cursor, table, found.sent.append_column("valid_from", valid_from))
+    sent = found.sent.num_rows + found.removed
+    change = Change(total, found.inserted, found.changed, found.removed, size, sent)
     store.ensure_indexes(cursor, mart)
-    if change.changed_rows > _ANALYZE_SHARE * rows.num_rows:
+    if change.changed_rows > _ANALYZE_SHARE * total:
         cursor.execute(sql.SQL("analyze {}").format(table))
     return change
+
+
+def _served_of(cursor: Any, table: sql.Identifier, keys: pa.Array) -> pa.Table:
+    """HASHES of the served rows with one of `keys`."""
+    wanted = sql.Identifier("c360_wanted")
+    cursor.execute(sql.SQL("create temp table {} (row_key bigint) on commit drop").format(wanted))
+    binary.copy_in(cursor, wanted, pa.table({"row_key": keys}))
+    cursor.execute(sql.SQL("analyze {}").format(wanted))
+    query = sql.SQL("select r.row_key, r.row_hash from {} r join {} w using (row_key) where r.valid_to is null")
+    served = binary.copy_out_integers(cursor, query.format(table, wanted), diff.HASHES)
+    cursor.execute(sql.SQL("drop table {}").format(wanted))
+    return served
+
+
+def _served_total(cursor: Any, mart: Mart) -> int:
+    """Rows of the mart in what is served."""
+    cursor.execute(
+        "select coalesce((p.changes -> %s ->> 'total')::bigint, 0)"
+        " from ops.publication p join ops.publication_pointer at using (publication_id)",
+        (mart.name,),
+    )
+    (total,) = cursor.fetchone() or (0,)
+    return int(total)
 
 
 def _close(cursor: Any, publication_id: int, table: sql.Identifier, keys: pa.Array) -> int:

@@ -51,6 +51,18 @@ def conform(mart: Mart, rows: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def keys(mart: Mart, rows: pa.Table, gone: pa.Table) -> pa.Array:
+    """row_key of `rows` (as `conform` gives them) and of `gone`, which has the key columns only."""
+    kinds = {column.name: arrow_type(column.data_type) for column in mart.columns}
+    fitted = pa.table({name: gone.column(name).cast(kinds[name]) for name in mart.key})
+    with duckdb.connect() as engine:
+        engine.register("rows", rows.select(list(mart.key)))
+        engine.register("gone", fitted)
+        union = "select * from rows union all select * from gone"
+        found = engine.sql(f"select distinct {_hash(mart.key)} as row_key from ({union})").to_arrow_table()
+    return _signed(found.column("row_key")).combine_chunks()
+
+
 def compare(mart: Mart, rows: pa.Table, served: pa.Table) -> Difference:
     """`rows` (as `conform` gives them) against `served`, the HASHES of what readers see.
 

@@ -40,6 +40,8 @@ class Metric:
     seconds: float
     cpu_s: float
     peak_mb: float
+    rows_sent: int
+    bytes_sent: int
 
 
 def open_run(connection: Connection, as_of: datetime, engine: str, trigger: str) -> Run:
@@ -139,14 +141,24 @@ def set_state(connection: Connection, run_id: int, state: str) -> None:
 
 
 def stage_metric(
-    connection: Connection, run_id: int, stage: str, *, rows: int, seconds: float, cpu_s: float, peak_mb: float
+    connection: Connection,
+    run_id: int,
+    stage: str,
+    *,
+    rows: int,
+    seconds: float,
+    cpu_s: float,
+    peak_mb: float,
+    rows_sent: int = 0,
+    bytes_sent: int = 0,
 ) -> None:
-    """Record what a step cost: rows it handled, seconds, CPU seconds, peak resident MB of a process."""
+    """Record what a step cost: rows it handled, seconds, CPU seconds, peak resident MB of a process, and what
+    it sent to serving."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "insert into ops.run_metrics (run_id, stage, rows, seconds, cpu_s, peak_mb)"
-            " values (%s, %s, %s, %s, %s, %s)",
-            (run_id, stage, rows, seconds, cpu_s, peak_mb),
+            "insert into ops.run_metrics (run_id, stage, rows, seconds, cpu_s, peak_mb, rows_sent, bytes_sent)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (run_id, stage, rows, seconds, cpu_s, peak_mb, rows_sent, bytes_sent),
         )
     connection.commit()
 
@@ -155,7 +167,8 @@ def run_metrics(connection: Connection, limit: int = 10) -> list[Metric]:
     """Steps of the newest `limit` runs, newest run first, steps in order."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select r.run_id, r.as_of, r.state, m.stage, m.rows, m.seconds, m.cpu_s, m.peak_mb"
+            "select r.run_id, r.as_of, r.state, m.stage, m.rows, m.seconds, m.cpu_s, m.peak_mb,"
+            " m.rows_sent, m.bytes_sent"
             " from (select * from ops.run order by run_id desc limit %s) r join ops.run_metrics m using (run_id)"
             " order by r.run_id desc, m.recorded_at",
             (limit,),

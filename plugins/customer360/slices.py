@@ -1,0 +1,448 @@
+"""A night's cost follows what changed: only a slice of the customers is built, and takes the place of theirs.
+
+A slice is every record that may end with another customer, or in another row of a mart, than last night:
+those of batches that came or went, those whose date has come, and all that are tied to them by an identifier
+or a reference. The same models build it, in schemas of its own (`engines.base.SLICE`), and what differs
+replaces the rows of the whole marts. A mart that sums over customers is built whole, from whole marts.
+
+The slice is right only where the engine still holds what the night before left. `plan` says whether it does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from customer360.contracts import lake_schema
+from customer360.engines.base import SLICE, Engine, LakeFile
+from customer360.identity.groups import reference_node
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+    from customer360.settings import Settings
+    from customer360.sources import SourcesConfig
+
+_PERSONAL: Final = ("contact_record", "interaction", "opportunity", "opportunity_stage", "sales_order")
+# An interaction without a date is refused; of the others the night that loaded them may be their date.
+_DATES: Final = {
+    entity: [
+        field.name
+        for field in lake_schema(entity)
+        if pa.types.is_timestamp(field.type) and not (entity == "interaction" and field.name == "loaded_as_of")
+    ]
+    for entity in _PERSONAL
+}
+# Classes that a value has by itself, whoever else uses it.
+BY_VALUE: Final = ("own_address", "own_number", "placeholder", "role_mailbox")
+_BATCH: Final = pa.schema(
+    [("entity", pa.string()), ("source", pa.string()), ("batch_id", pa.string()), ("path", pa.string())]
+)
+_STATE: Final = pa.schema(
+    [
+        ("as_of", pa.timestamp("us")),
+        ("fingerprint", pa.string()),
+        ("is_complete", pa.bool_()),
+        ("publication_id", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the engine holds: the marts of which night, made by what, and the publication that shows them."""
+
+    as_of: datetime
+    fingerprint: str
+    is_complete: bool
+    publication_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`since`: the night that the slice goes on from; None builds everything, because of `reason`."""
+
+    since: datetime | None
+    reason: str
+    added: tuple[LakeFile, ...] = ()
+    removed: tuple[LakeFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """A relation of which a slice is replaced: by `column`, whose values are records or customers."""
+
+    schema: str
+    name: str
+    column: str
+    key: tuple[str, ...]  # of a published mart; empty: rows are replaced without looking at them
+    columns: tuple[str, ...]
+
+    @property
+    def touched(self) -> str:
+        return "touched_customer" if self.column == "customer_id" else "universe"
+
+
+# State --------------------------------------------------------------------------------------------
+
+
+def read_state(engine: Engine) -> State | None:
+    """What the engine says it holds; None if nothing."""
+    if not _has(engine, "lake", "night_state"):
+        return None
+    found = engine.read(f"select * from {engine.qualify('lake', 'night_state')}").to_pylist()
+    if len(found) != 1:
+        return None
+    (row,) = found
+    return State(row["as_of"].replace(tzinfo=UTC), row["fingerprint"], row["is_complete"], row["publication_id"])
+
+
+def write_state(engine: Engine, state: State) -> None:
+    row = {"as_of": state.as_of.astimezone(UTC).replace(tzinfo=None)}
+    row |= {name: getattr(state, name) for name in ("fingerprint", "is_complete", "publication_id")}
+    engine.write("lake", "night_state", pa.Table.from_pylist([row], schema=_STATE))
+
+
+def write_batches(engine: Engine, files: Sequence[LakeFile]) -> None:
+    """Note which batches the engine's marts are made of."""
+    rows = [{name: getattr(file, name) for name in _BATCH.names} for file in files]
+    engine.write("lake", "night_batch", pa.Table.from_pylist(rows, schema=_BATCH))
+
+
+def fingerprint(settings: Settings, config: SourcesConfig) -> str:
+    """Names everything but data that the marts depend on: models, seeds, identity rules, the company."""
+    package = Path(__file__).parent
+    files = [
+        *(path for kind in ("sql", "yml", "csv") for path in (settings.home / "dbt_project").rglob(f"*.{kind}")),
+        *(path for kind in ("py", "csv") for path in (package / "identity").rglob(f"*.{kind}")),
+        package / "contracts.py",
+        package / "slices.py",
+    ]
+    mark = hashlib.sha256()
+    for path in sorted(files):
+        if not {"target", "dbt_packages", "logs"} & set(path.parts):
+            mark.update(path.name.encode() + path.read_bytes())
+    own = {name: sorted(getattr(config.own, name)) for name in ("domains", "emails", "phones", "phone_prefixes")}
+    company = [own, str(config.timezone), config.currency, duckdb.__version__]
+    mark.update(json.dumps(company).encode())
+    return mark.hexdigest()[:32]
+
+
+def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_of: datetime, mark: str) -> Plan:
+    """Whether the night can go on from what the engine holds, and which batches came and went since."""
+    state = read_state(engine)
+    if state is None:
+        return Plan(None, "the engine is empty")
+    if not state.is_complete:
+        return Plan(None, "the last night on this engine was not finished")
+    if state.fingerprint != mark:
+        return Plan(None, "models, rules or the company's own identities changed")
+    if state.as_of > as_of:
+        return Plan(None, "the engine holds a later night")
+    with connection.cursor() as cursor:
+        cursor.execute("select greatest(max(from_as_of), max(to_as_of)) from ops.identity_assignment")
+        (newest,) = cursor.fetchone() or (None,)
+    if newest is not None and newest > state.as_of:
+        return Plan(None, "customer ids were given by a later night than the engine's")
+    held = {
+        LakeFile(**row) for row in engine.read(f"select * from {engine.qualify('lake', 'night_batch')}").to_pylist()
+    }
+    active = set(files)
+    removed = sorted(held - active, key=lambda file: file.path)
+    if not all(_exists(file.path) for file in removed):
+        return Plan(None, "a batch that went is no longer in the lake")
+    added = sorted(active - held, key=lambda file: file.path)
+    return Plan(state.as_of, "", tuple(added), tuple(removed))
+
+
+def _exists(path: str) -> bool:
+    filesystem, local = fsspec.core.url_to_fs(path)
+    return bool(filesystem.exists(local))
+
+
+def _has(engine: Engine, schema: str, table: str) -> bool:
+    real = engine.qualify(schema, table).split(".")
+    found = engine.read(
+        "select count(*) as n from information_schema.tables"
+        f" where table_schema = '{real[-2]}' and table_name = '{real[-1]}'"
+    )
+    return bool(found.column("n")[0].as_py())
+
+
+# The slice ----------------------------------------------------------------------------------------
+
+
+def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
+    """Make schema `night_lake` show the slice's part of the lake; the number of its records.
+
+    Tables of that schema: `universe` (record_key), and what it was found from.
+    """
+    if found.since is None:
+        raise ValueError("a slice goes on from a night")
+    for name in ("lake", "staging", "intermediate", "identity", "marts"):
+        engine.clear(SLICE + name)
+    night = SLICE + "lake"
+    changes = _changes(engine, found, as_of)
+    for name, rows in changes.items():
+        engine.write(night, name, rows)
+    engine.define(night, "hub", _hubs(engine))
+    engine.define(night, "touched_group", _groups(engine, found.since, as_of))
+    engine.define(
+        night,
+        "universe",
+        f"select record_key from {engine.qualify(night, 'change_record')}"
+        f" union select g.record_key from {engine.qualify('identity', 'record_group')} as g"
+        f" inner join {engine.qualify(night, 'touched_group')} as t on g.group_key = t.group_key",
+    )
+    universe = engine.qualify(night, "universe")
+    for entity in (*_PERSONAL, "identifier"):
+        engine.run(
+            f"create view {engine.qualify(night, entity)} as select * from {engine.qualify('lake', entity)}"
+            f" where record_key in (select record_key from {universe})"
+        )
+    return int(engine.read(f"select count(*) as n from {universe}").column("n")[0].as_py())
+
+
+def _changes(engine: Engine, found: Plan, as_of: datetime) -> dict[str, pa.Table]:
+    """`change_record` (record_key) and `change_node` (node, is_kept_invalid): of batches that came or went, and
+    of rows whose date came since the night before."""
+    files = (*found.added, *found.removed)
+    with duckdb.connect() as local:
+        for entity in (*_PERSONAL, "identifier"):
+            local.register(f"batch_{entity}", _rows(entity, files))
+        due = {entity: engine.read(_due(engine, entity, found.since, as_of)) for entity in _PERSONAL}
+        keys = pa.chunked_array(
+            [chunk for rows in due.values() for chunk in rows.column("record_key").chunks], pa.int64()
+        )
+        engine.write(SLICE + "lake", "due", pa.table({"record_key": keys.unique()}))
+        identifiers = engine.read(
+            f"select record_key, identifier_key, identifier_type, identifier_value, is_valid"
+            f" from {engine.qualify('lake', 'identifier')}"
+            f" where record_key in (select record_key from {engine.qualify(SLICE + 'lake', 'due')})"
+        )
+        for entity, rows in {**due, "identifier": identifiers}.items():
+            local.register(f"due_{entity}", rows)
+            columns = ", ".join(rows.column_names)
+            local.execute(
+                f"create view {entity} as select {columns} from batch_{entity} union all select {columns} from due_{entity}"
+            )
+        records = " union ".join(f"select record_key from {entity}" for entity in (*_PERSONAL, "identifier"))
+        gone = ", ".join(f"'{file.batch_id}'" for file in found.removed) or "''"
+        local.execute(
+            f"create view gone as select distinct identifier_key from batch_identifier where batch_id in ({gone})"
+        )
+        return {
+            "change_record": local.sql(f"select record_key from ({records})").to_arrow_table(),
+            "change_node": local.sql(_NODES).to_arrow_table(),
+        }
+
+
+# An identifier that was no valid one stays none, whoever else uses it too.
+_NODES: Final = f"""
+    select identifier_key as node,
+        not bool_or(is_valid) and identifier_key not in (select identifier_key from gone) as is_kept_invalid
+    from identifier group by 1
+    union
+    select {reference_node("reference")}, false from (
+        select 'account ' || account_ref as reference from contact_record where account_ref is not null
+        union all select 'account ' || identifier_value from identifier where identifier_type = 'account_ref'
+        union all select 'account ' || account_ref from opportunity where account_ref is not null
+        union all select 'account ' || contact_ref from opportunity where contact_ref is not null
+        union all select 'opportunity ' || source || ' ' || source_record_id from opportunity
+        union all select 'account ' || account_ref from sales_order where account_ref is not null
+        union all select 'account ' || contact_ref from sales_order where contact_ref is not null
+        union all select 'opportunity ' || source || ' ' || opportunity_ref from sales_order where opportunity_ref is not null
+    )
+"""
+_READ: Final = {
+    "contact_record": ("record_key", "account_ref"),
+    "interaction": ("record_key",),
+    "identifier": ("record_key", "identifier_key", "identifier_type", "identifier_value", "is_valid", "batch_id"),
+    "opportunity": ("record_key", "source", "source_record_id", "account_ref", "contact_ref"),
+    "opportunity_stage": ("record_key",),
+    "sales_order": ("record_key", "source", "account_ref", "contact_ref", "opportunity_ref"),
+}
+
+
+def _rows(entity: str, files: Sequence[LakeFile]) -> pa.Table:
+    """What `_changes` looks at, of the files of one entity."""
+    schema = lake_schema(entity)
+    wanted = pa.schema([schema.field(name) for name in _READ[entity]])
+    tables = [wanted.empty_table()]
+    for file in files:
+        if file.entity == entity:
+            filesystem, path = fsspec.core.url_to_fs(file.path)
+            rows = ds.dataset([path], schema=schema, filesystem=filesystem, format="parquet")
+            tables.append(rows.to_table(columns=wanted.names))
+    return pa.concat_tables(tables)
+
+
+def _due(engine: Engine, entity: str, since: datetime | None, as_of: datetime) -> str:
+    """Rows of which a date has come since the night before."""
+    window = f">= {_stamp(since or as_of)}", f"<= {_stamp(as_of)}"
+    dated = " or ".join(f"({name} {window[0]} and {name} {window[1]})" for name in _DATES[entity])
+    columns = [name for name in _READ[entity] if name != "batch_id"]
+    return f"select {', '.join(columns)} from {engine.qualify('lake', entity)} where {dated}"
+
+
+def _hubs(engine: Engine) -> str:
+    """Identifiers that link nobody but may do so from tonight on: all their records are looked at again."""
+    values = ", ".join(f"'{reason}'" for reason in BY_VALUE)
+    return (
+        f"select c.identifier_key from {engine.qualify('identity', 'identifier_class')} as c"
+        f" inner join {engine.qualify(SLICE + 'lake', 'change_node')} as n on c.identifier_key = n.node"
+        f" where c.identifier_class in ('generic', 'blocked') and c.reason not in ({values})"
+        " and not (c.reason = 'invalid' and n.is_kept_invalid)"
+    )
+
+
+def _groups(engine: Engine, since: datetime, as_of: datetime) -> str:
+    """Groups of records that are tied to what changed, or hold a customer who falls dormant tonight."""
+
+    def name(schema: str, table: str) -> str:
+        return engine.qualify(schema, table)
+
+    night = SLICE + "lake"
+    return f"""
+        select g.group_key from {name("identity", "record_group")} as g
+        inner join {name(night, "change_record")} as c on g.record_key = c.record_key
+        union
+        select g.group_key from {name("identity", "node_group")} as g
+        inner join {name(night, "change_node")} as n on g.node = n.node
+        union
+        select g.group_key from {name("identity", "record_group")} as g
+        inner join {name("staging", "stg_lake__identifier")} as i on g.record_key = i.record_key
+        inner join {name(night, "hub")} as h on i.identifier_key = h.identifier_key
+        union
+        select g.group_key from {name("identity", "record_group")} as g
+        inner join {name("identity", "customer_record")} as r on g.record_key = r.record_key
+        inner join {name("marts", "lifecycle_current")} as l on r.customer_id = l.customer_id
+        where l.dormant_from > {_stamp(since)} and l.dormant_from <= {_stamp(as_of)}
+    """
+
+
+def _stamp(moment: datetime) -> str:
+    return f"timestamp '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+
+
+# What takes the place of what ----------------------------------------------------------------------
+
+
+def sliced(manifest: Path) -> list[Sliced]:
+    """Models with `meta.slice`, by name."""
+    nodes = json.loads(manifest.read_text("utf-8"))["nodes"].values()
+    found = []
+    for node in nodes:
+        meta = node["config"].get("meta", {}) if node["resource_type"] == "model" else {}
+        if "slice" in meta:
+            key = tuple(meta.get("key", ()))
+            columns = tuple(each["name"] for each in node["columns"].values()) if key else ()
+            schema = node["schema"].removeprefix("c360_").removeprefix(SLICE)
+            found.append(Sliced(schema, node["name"], meta["slice"], key, columns))
+    return sorted(found, key=lambda each: each.name)
+
+
+def merge(engine: Engine, relations: Sequence[Sliced]) -> dict[str, int]:
+    """Put the slice in place; rows written by mart. `<mart>__changed` and `<mart>__gone` in the slice's schema
+    say which rows of a mart it put in, and the keys of those it took out for good."""
+    night = SLICE + "lake"
+    engine.define(
+        night,
+        "touched_customer",
+        f"select customer_id from {engine.qualify('identity', 'customer_record')} where record_key in"
+        f" (select record_key from {engine.qualify(night, 'universe')})"
+        f" union select customer_id from {engine.qualify(SLICE + 'identity', 'customer')}",
+    )
+    written: dict[str, int] = {}
+    for relation in relations:
+        if relation.key:
+            written[relation.name] = _replace_changed(engine, relation)
+        else:
+            _replace_all(engine, relation.schema, relation.name, relation.column, relation.touched)
+    _merge_identity(engine)
+    return written
+
+
+def rows(engine: Engine, mart: str, is_delta: bool) -> pa.Table:
+    """Rows of a mart: all, or those that `merge` put in."""
+    real = engine.qualify(SLICE + "marts", f"{mart}__changed") if is_delta else engine.qualify("marts", mart)
+    return engine.read(f"select * from {real}")
+
+
+def gone(engine: Engine, relations: Sequence[Sliced]) -> dict[str, pa.Table]:
+    """{mart: keys of the rows that `merge` took out for good}."""
+    return {
+        each.name: engine.read(f"select * from {engine.qualify(SLICE + each.schema, each.name + '__gone')}")
+        for each in relations
+        if each.key
+    }
+
+
+def _replace_all(engine: Engine, schema: str, name: str, column: str, touched: str) -> None:
+    target = engine.qualify(schema, name)
+    key = "record_key" if touched == "universe" else column
+    engine.run(f"delete from {target} where {column} in (select {key} from {engine.qualify(SLICE + 'lake', touched)})")
+    engine.run(f"insert into {target} select * from {engine.qualify(SLICE + schema, name)}")
+
+
+def _replace_changed(engine: Engine, mart: Sliced) -> int:
+    whole, tonight = engine.qualify(mart.schema, mart.name), engine.qualify(SLICE + mart.schema, mart.name)
+    changed, gone = (engine.qualify(SLICE + mart.schema, f"{mart.name}__{what}") for what in ("changed", "gone"))
+    columns, keys = ", ".join(mart.columns), ", ".join(f"m.{name}" for name in mart.key)
+    touched_key = "record_key" if mart.touched == "universe" else "customer_id"
+    touched = f"(select {touched_key} from {engine.qualify(SLICE + 'lake', mart.touched)})"
+    engine.define(
+        SLICE + mart.schema,
+        f"{mart.name}__changed",
+        f"select {columns} from {tonight} except select {columns} from {whole} where {mart.column} in {touched}",
+    )
+    engine.define(
+        SLICE + mart.schema,
+        f"{mart.name}__gone",
+        f"select {keys} from {whole} as m where m.{mart.column} in {touched}"
+        f" and not exists (select 1 from {tonight} as n where {_same(mart.key, 'n', 'm')})",
+    )
+    for source in (changed, gone):
+        engine.delete_matching(whole, source, mart.key)
+    engine.run(f"insert into {whole} ({columns}) select {columns} from {changed}")
+    return int(engine.read(f"select count(*) as n from {changed}").column("n")[0].as_py())
+
+
+def _same(key: Sequence[str], a: str, b: str) -> str:
+    return " and ".join(f"{a}.{name} = {b}.{name}" for name in key)
+
+
+def _merge_identity(engine: Engine) -> None:
+    night = SLICE + "identity"
+    universe = f"select record_key from {engine.qualify(SLICE + 'lake', 'universe')}"
+    customers = f"select customer_id from {engine.qualify(SLICE + 'lake', 'touched_customer')}"
+    groups = (
+        f"select group_key from {engine.qualify('identity', 'record_group')} where record_key in ({universe})"
+        f" union select group_key from {engine.qualify(SLICE + 'lake', 'touched_group')}"
+    )
+    engine.define(SLICE + "lake", "old_group", groups)
+    replaced = {
+        "node_group": ("group_key", f"select group_key from {engine.qualify(SLICE + 'lake', 'old_group')}"),
+        "record_group": ("record_key", universe),
+        "customer_record": ("record_key", universe),
+        "customer_identifier": ("customer_id", customers),
+        "customer": ("customer_id", customers),
+        "identifier_class": (
+            "identifier_key",
+            f"select identifier_key from {engine.qualify(night, 'identifier_class')}",
+        ),
+    }
+    for name, (column, touched) in replaced.items():
+        target = engine.qualify("identity", name)
+        engine.run(f"delete from {target} where {column} in ({touched})")
+        engine.run(f"insert into {target} select * from {engine.qualify(night, name)}")
