@@ -224,7 +224,7 @@ def rebuild(
 
 @app.command()
 def runs(limit: Annotated[int, typer.Option(help="Newest shown.")] = 10) -> None:
-    """What each night's steps cost: seconds, CPU seconds, peak memory, rows."""
+    """What each night's steps cost: seconds, CPU seconds, peak memory; rows handled, and sent to serving."""
     from customer360.publish.runs import run_metrics
 
     with _connection("runs") as connection:
@@ -232,7 +232,7 @@ def runs(limit: Annotated[int, typer.Option(help="Newest shown.")] = 10) -> None
     table = Table(title="Runs")
     for name in ("run", "night (UTC)", "state", "step"):
         table.add_column(name)
-    for name in ("rows", "seconds", "CPU s", "peak MB"):
+    for name in ("rows", "seconds", "CPU s", "peak MB", "rows sent", "KB sent"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
@@ -244,6 +244,8 @@ def runs(limit: Annotated[int, typer.Option(help="Newest shown.")] = 10) -> None
             f"{row.seconds:.1f}",
             f"{row.cpu_s:.1f}",
             f"{row.peak_mb:,.0f}",
+            f"{row.rows_sent:,}" if row.rows_sent else "",
+            f"{row.bytes_sent / 1024:,.0f}" if row.bytes_sent else "",
         )
     out.print(table)
 

@@ -72,7 +72,7 @@ def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
 _MART_COLUMNS = ("Mart", "Rows", "Inserted", "Changed", "Removed")
 _PUBLICATION_COLUMNS = ("Publication", "Night (UTC)", "Engine", "Status", "Gate", "Changed rows")
 _FILE_COLUMNS = ("Source", "File", "Status", "Reason", "Read", "Loaded", "Rejected", "Duplicate")
-_COST_COLUMNS = ("Run", "Night (UTC)", "State", "Step", "Rows", "Seconds", "CPU seconds", "Peak MB")
+_COST_COLUMNS = ("Run", "Night (UTC)", "State", "Step", "Rows", "Seconds", "CPU seconds", "Peak MB", "Rows sent")
 
 
 def _mart_rows(served: Publication) -> Iterable[Sequence[object]]:
@@ -91,7 +91,7 @@ def _file_row(row: LedgerRow) -> Sequence[object]:
 
 
 def _cost_row(row: Metric) -> Sequence[object]:
-    figures = row.rows, round(row.seconds, 1), round(row.cpu_s, 1), round(row.peak_mb)
+    figures = row.rows, round(row.seconds, 1), round(row.cpu_s, 1), round(row.peak_mb), row.rows_sent
     return row.run_id, f"{row.as_of:%Y-%m-%d %H:%M}", row.state, row.stage, *figures
 
 

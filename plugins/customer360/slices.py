@@ -34,14 +34,20 @@ if TYPE_CHECKING:
     from customer360.sources import SourcesConfig
 
 _PERSONAL: Final = ("contact_record", "interaction", "opportunity", "opportunity_stage", "sales_order")
-# An interaction without a date is refused; of the others the night that loaded them may be their date.
+# The dates of a row on which something becomes true of it.
 _DATES: Final = {
     entity: [
         field.name
         for field in lake_schema(entity)
-        if pa.types.is_timestamp(field.type) and not (entity == "interaction" and field.name == "loaded_as_of")
+        if pa.types.is_timestamp(field.type) and field.name != "loaded_as_of"
     ]
     for entity in _PERSONAL
+}
+# Where the night that loaded a row stands in for a date it does not have.
+_UNDATED: Final = {
+    "contact_record": "created_at is null and observed_at is null",
+    "opportunity": "observed_at is null and (created_at is null"
+    " or (closed_at is null and (coalesce(is_closed, false) or coalesce(is_won, false))))",
 }
 # Classes that a value has by itself, whoever else uses it.
 BY_VALUE: Final = ("own_address", "own_number", "placeholder", "role_mailbox")
@@ -233,9 +239,8 @@ def _changes(engine: Engine, found: Plan, as_of: datetime) -> dict[str, pa.Table
         for entity, rows in {**due, "identifier": identifiers}.items():
             local.register(f"due_{entity}", rows)
             columns = ", ".join(rows.column_names)
-            local.execute(
-                f"create view {entity} as select {columns} from batch_{entity} union all select {columns} from due_{entity}"
-            )
+            both = (f"select {columns} from {when}_{entity}" for when in ("batch", "due"))
+            local.execute(f"create view {entity} as {' union all '.join(both)}")
         records = " union ".join(f"select record_key from {entity}" for entity in (*_PERSONAL, "identifier"))
         gone = ", ".join(f"'{file.batch_id}'" for file in found.removed) or "''"
         local.execute(
@@ -261,7 +266,8 @@ _NODES: Final = f"""
         union all select 'opportunity ' || source || ' ' || source_record_id from opportunity
         union all select 'account ' || account_ref from sales_order where account_ref is not null
         union all select 'account ' || contact_ref from sales_order where contact_ref is not null
-        union all select 'opportunity ' || source || ' ' || opportunity_ref from sales_order where opportunity_ref is not null
+        union all select 'opportunity ' || source || ' ' || opportunity_ref from sales_order
+        where opportunity_ref is not null
     )
 """
 _READ: Final = {
@@ -289,10 +295,12 @@ def _rows(entity: str, files: Sequence[LakeFile]) -> pa.Table:
 
 def _due(engine: Engine, entity: str, since: datetime | None, as_of: datetime) -> str:
     """Rows of which a date has come since the night before."""
-    window = f">= {_stamp(since or as_of)}", f"<= {_stamp(as_of)}"
-    dated = " or ".join(f"({name} {window[0]} and {name} {window[1]})" for name in _DATES[entity])
+    window = f"between {_stamp(since or as_of)} and {_stamp(as_of)}"
+    dated = [f"{name} {window}" for name in _DATES[entity]]
+    if entity in _UNDATED:
+        dated.append(f"loaded_as_of {window} and {_UNDATED[entity]}")
     columns = [name for name in _READ[entity] if name != "batch_id"]
-    return f"select {', '.join(columns)} from {engine.qualify('lake', entity)} where {dated}"
+    return f"select {', '.join(columns)} from {engine.qualify('lake', entity)} where ({') or ('.join(dated)})"
 
 
 def _hubs(engine: Engine) -> str:

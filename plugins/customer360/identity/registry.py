@@ -107,7 +107,8 @@ def before(cursor: Any, as_of: datetime, anchors: pa.Table | None = None) -> tup
         f" where from_as_of < {{at}} and (to_as_of is null or to_as_of >= {{at}}) and {some[0]}"
     ).format(at=at)
     customers = sql.SQL(
-        f"select customer_id, created_as_of, founding_anchor from ops.customer where created_as_of < {{at}} and {some[1]}"
+        "select customer_id, created_as_of, founding_anchor from ops.customer"
+        f" where created_as_of < {{at}} and {some[1]}"
     ).format(at=at)
     aliases = sql.SQL(
         "select customer_id_old, customer_id, merged_as_of from ops.customer_alias where merged_as_of < {at}"

@@ -115,12 +115,14 @@ def _slice_anchors(engine: Engine) -> str:
 def _standing(engine: Engine) -> str:
     """Classes of identifiers that link nobody and whose other records are not in the slice."""
     classes = ", ".join(f"'{name}'" for name in _STANDING)
-    return (
-        f"select c.identifier_key, c.identifier_class, c.reason from {engine.qualify('identity', 'identifier_class')} as c"
-        f" where c.identifier_class in ({classes}) and c.identifier_key in (select identifier_key"
-        f" from {engine.qualify(SLICE + 'intermediate', 'int_identity__identifier')})"
-        f" and c.identifier_key not in (select identifier_key from {engine.qualify(SLICE + 'lake', 'hub')})"
-    )
+    return f"""
+        select c.identifier_key, c.identifier_class, c.reason
+        from {engine.qualify("identity", "identifier_class")} as c
+        inner join {engine.qualify(SLICE + "intermediate", "int_identity__identifier")} as i
+            on c.identifier_key = i.identifier_key
+        where c.identifier_class in ({classes})
+            and c.identifier_key not in (select identifier_key from {engine.qualify(SLICE + "lake", "hub")})
+    """
 
 
 def resolve_tables(

@@ -53,8 +53,8 @@ def load(
     """Load tonight's marts as a candidate, in one transaction under the fence.
 
     `gone` {mart: keys}: of these marts the rows given are only those that may differ from what is served, and
-    the keys those of rows that went. `marts` are all that are published: one published before and not among them is withdrawn, its rows end
-    with this publication. Raises Fenced, and MartError when a mart's rows do not fit it.
+    the keys those of rows that went. `marts` are all that are published: one published before and not among
+    them is withdrawn, its rows end with this publication. Raises Fenced, and MartError when a mart's rows do not fit it.
     """
     with committing(connection, run) as cursor:
         _remove_leftovers(cursor)

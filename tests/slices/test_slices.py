@@ -1,0 +1,121 @@
+"""A night that builds a slice gives what building everything gives: row for row, on each engine, night after night."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from customer360 import nightly, postgres
+from customer360.dbt_runner import manifest_path
+from customer360.engines import open_engine
+from customer360.publish import publication
+from customer360.publish.marts import published_marts
+from customer360.settings import Settings
+from slices.company import Company
+
+FIRST = datetime(2026, 3, 2, tzinfo=UTC)
+SOURCES = """
+version: 1
+company: {timezone: UTC, currency: EUR, phone_region: DE}
+defaults: {timezone: UTC}
+sources:
+  crm: {connector: mapped, location: none/*, mapping: {record_id: a, contact_record: {}, identifiers: [{type: email, column: b}]}}
+"""
+Rows = Counter[tuple[Any, ...]]
+
+
+def build(as_of: datetime) -> dict[str, Any]:
+    """The night up to its marts."""
+    night = nightly.begin(as_of, "test")
+    for step in (nightly.stage, nightly.identify, nightly.transform):
+        night = step(night)
+    return night
+
+
+def serve(settings: Settings, night: dict[str, Any]) -> dict[str, Any]:
+    """Publish the night without asking anybody; the changes of its candidate."""
+    night = nightly.propose(night)
+    with postgres.connect(settings, application_name="test") as connection:
+        run = nightly._attempt(connection, night)
+        publication.record_gate(connection, run, night["publication_id"], "pass", "")
+        publication.publish(connection, run, night["publication_id"])
+    return night
+
+
+def marts(settings: Settings, schema: str | None = None) -> dict[str, Rows]:
+    """Rows of every mart in the engine, or in a schema of serving."""
+    found: dict[str, Rows] = {}
+    names = {mart.name: [column.name for column in mart.columns] for mart in published_marts(manifest_path(settings))}
+    if schema:
+        with postgres.connect(settings, application_name="test") as connection, connection.cursor() as cursor:
+            for name, columns in names.items():
+                cursor.execute(f"select {', '.join(columns)} from {schema}.{name}")
+                found[name] = Counter(cursor.fetchall())
+        return found
+    with open_engine(settings) as engine:
+        for name, columns in names.items():
+            rows = engine.read(f"select {', '.join(columns)} from {engine.qualify('marts', name)}")
+            found[name] = _rows(rows)
+    return found
+
+
+def _rows(table: pa.Table) -> Rows:
+    return Counter(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def differing(one: dict[str, Rows], other: dict[str, Rows]) -> dict[str, int]:
+    assert one.keys() == other.keys()
+    counted = {name: ((one[name] - other[name]) + (other[name] - one[name])).total() for name in one}
+    return {name: count for name, count in counted.items() if count}
+
+
+@pytest.fixture
+def whole(settings: Settings, tmp_path: Path) -> Settings:
+    """An engine of its own beside the same lake, ledger and registry: it always builds everything."""
+    return replace(settings, local=tmp_path / "whole", engine="duckdb")
+
+
+@pytest.mark.parametrize(
+    ("engine", "seed", "nights"),
+    [
+        ("duckdb", 1, 4),
+        ("postgres", 2, 3),
+        *(pytest.param("duckdb", seed, 8, marks=pytest.mark.slow) for seed in range(3, 7)),
+    ],
+)
+def test_a_slice_gives_what_everything_gives(
+    engine: str, seed: int, nights: int, settings: Settings, whole: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(settings, engine=engine)
+    settings.sources.write_text(SOURCES, "utf-8")
+    company = Company(Path(settings.lake), seed)
+    sliced = 0
+    for number in range(nights):
+        as_of = FIRST + timedelta(days=number)
+        with postgres.connect(settings, application_name="test") as connection:
+            company.night(connection, as_of, 160 if number == 0 else 12)
+        _use(settings, monkeypatch)
+        night = serve(settings, build(as_of))
+        sliced += night["is_slice"]
+        found = marts(settings)
+        assert found["customer_360"], "nothing was built"
+        assert not differing(found, marts(settings, "serving")), "what is served is not what was built"
+        _use(whole, monkeypatch)
+        again = build(as_of)
+        assert not again["is_slice"]
+        assert again["identity"]["rows_written"] == 0, "everything gives other customer ids than the slice"
+        assert not differing(found, marts(whole)), f"night {number}"
+        with open_engine(whole) as other:
+            other.reset()
+    assert sliced == nights - 1
+
+
+def _use(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("C360_LOCAL", str(settings.local))
+    monkeypatch.setenv("C360_ENGINE", settings.engine)
