@@ -28,8 +28,11 @@ $(VENV)/.installed: pyproject.toml uv.lock | $(UV)
 demo: install ## three nights of a made-up company through the real DAGs
 	$(C360) demo
 
-test: install lint ## lint and every test
-	$(VENV)/bin/python -m pytest
+test: install lint ## lint and every test but the slow ones
+	$(VENV)/bin/python -m pytest -m "not slow"
+
+test-slow: install ## the tests that take minutes: kills under a live scheduler, the demo as a whole
+	$(VENV)/bin/python -m pytest -m slow
 
 parity: install ## the same marts on every engine, row for row
 	$(VENV)/bin/python -m pytest tests/parity

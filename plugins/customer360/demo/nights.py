@@ -47,8 +47,8 @@ class NightReport:
     changes: dict[str, dict[str, int]]
 
 
-def run_demo(out: Console, *, nights: int, customers: int, seed: int) -> None:
-    """Write the company, run the nights, print what was published and where to look."""
+def run_demo(out: Console, *, nights: int, customers: int, seed: int) -> list[NightReport]:
+    """Write the company, run the nights, print what was published and where to look; what each night did."""
     settings = Settings.from_env()
     started = time.monotonic()
     _start_afresh(settings)
@@ -69,8 +69,9 @@ def run_demo(out: Console, *, nights: int, customers: int, seed: int) -> None:
             migrate(connection)
     reports = [_night(out, settings, environment, plan, index) for index in range(nights)]
     _summary(out, reports)
-    _verdict(out, judge(settings, settings.local / "demo_truth"))
+    _verdict(out, judge(settings, settings.local / "demo_truth").verdicts())
     _where_to_look(out, settings, time.monotonic() - started)
+    return reports
 
 
 def _start_afresh(settings: Settings) -> None:

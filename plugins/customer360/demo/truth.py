@@ -29,27 +29,33 @@ class PairScore:
     records: int
 
 
-def judge(settings: Settings, truth: Path) -> list[Verdict]:
-    """Answers for the demo's closing table."""
-    served = _served(settings)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was published, measured by the truth."""
+
+    attached: int  # records of a known person that have a customer
+    records: int  # all records of a known person
+    pairs: PairScore
+    sources_true: int  # customers whose first tracked source is the true one
+    sources: int  # customers that are one person and have a tracked source
+
+    def verdicts(self) -> list[Verdict]:
+        """Lines of the demo's closing table."""
+        of_records = f"{self.pairs.records:,} records"
+        return [
+            Verdict("records of a known person that have a customer", f"{self.attached:,}", f"{self.records:,}"),
+            Verdict("pairs of records called one person that are (precision)", f"{self.pairs.precision:.4f}", of_records),
+            Verdict("pairs of records of one person that are found (recall)", f"{self.pairs.recall:.4f}", of_records),
+            Verdict("customers whose first tracked source is the true one", f"{self.sources_true:,}", f"{self.sources:,}"),
+        ]  # fmt: skip
+
+
+def judge(settings: Settings, truth: Path) -> Judgement:
+    """Hold what is served now against the truth in folder `truth`."""
     persons = record_persons(truth)
-    both = {record: customer for record, customer in served.items() if record in persons}
-    score = pair_score({record: persons[record] for record in both}, both)
-    share, total = first_touch_agreement(settings, truth, persons, both)
-    return [
-        Verdict("records of a known person that have a customer", f"{len(both):,}", f"{len(persons):,}"),
-        Verdict(
-            "pairs of records called one person that are (precision)",
-            f"{score.precision:.4f}",
-            f"{score.records:,} records",
-        ),
-        Verdict(
-            "pairs of records of one person that are found (recall)",
-            f"{score.recall:.4f}",
-            f"{score.records:,} records",
-        ),
-        Verdict("customers whose first tracked source is the true one", f"{share:,}", f"{total:,}"),
-    ]
+    found = {record: customer for record, customer in served_customers(settings).items() if record in persons}
+    pairs = pair_score({record: persons[record] for record in found}, found)
+    return Judgement(len(found), len(persons), pairs, *first_touch_agreement(settings, truth, persons, found))
 
 
 def record_persons(truth: Path) -> dict[tuple[str, str, str], int]:
@@ -62,7 +68,8 @@ def record_persons(truth: Path) -> dict[tuple[str, str, str], int]:
         }
 
 
-def _served(settings: Settings) -> dict[tuple[str, str, str], int]:
+def served_customers(settings: Settings) -> dict[tuple[str, str, str], int]:
+    """Customer of each record, as served: {(source, record_kind, source_record_id): customer_id}."""
     with connect(settings, application_name="c360 demo truth") as connection, connection.cursor() as cursor:
         cursor.execute("select source, record_kind, source_record_id, customer_id from serving.customer_identity_map")
         return {(source, kind, record): customer for source, kind, record, customer in cursor}

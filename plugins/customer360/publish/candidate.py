@@ -54,7 +54,8 @@ def load(
 
     `gone` {mart: keys}: of these marts the rows given are only those that may differ from what is served, and
     the keys those of rows that went. `marts` are all that are published: one published before and not among
-    them is withdrawn, its rows end with this publication. Raises Fenced, and MartError when a mart's rows do not fit it.
+    them is withdrawn, its rows end with this publication. Raises Fenced, and MartError when a mart's rows do not
+    fit it.
     """
     with committing(connection, run) as cursor:
         _remove_leftovers(cursor)
