@@ -424,3 +424,34 @@ def test_the_readers_role_reads_what_is_served_and_nothing_else(connection: Any)
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("update serving.alpha set night = 0")
     connection.rollback()
+
+
+def test_a_delta_sends_only_what_changed_and_ends_what_went(connection: Any) -> None:
+    publish(connection, 0, rows(0))
+    run = begin(connection, 1)
+    changed = pa.table({"id": [3, 500], "night": [1, 1], "t": pa.array(["x", None], pa.string())})
+    gone = {mart.name: pa.table({"id": [4, 5]}) for mart in MARTS}
+    made = load(connection, run, "duckdb", [(mart, changed) for mart in MARTS], gone)
+    change = made.changes["alpha"]
+    assert (change.total, change.inserted, change.changed, change.removed) == (199, 1, 1, 2)
+    assert change.sent == change.changed_rows
+    publication.record_gate(connection, run, made.publication_id, "pass", "")
+    publication.publish(connection, run, made.publication_id)
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*), count(*) filter (where night = 1), max(id) from serving.alpha")
+        assert cursor.fetchone() == (199, 2, 500)
+        cursor.execute("select count(*) from serving.alpha where id in (4, 5)")
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_delta_of_nothing_changes_nothing(connection: Any) -> None:
+    publish(connection, 0, rows(0))
+    before = hashes(connection)
+    run = begin(connection, 1)
+    gone = {mart.name: pa.table({"id": pa.array([], pa.int64())}) for mart in MARTS}
+    made = load(connection, run, "duckdb", [(mart, rows(0).slice(0, 7)) for mart in MARTS], gone)
+    assert [change.changed_rows for change in made.changes.values()] == [0, 0]
+    assert [change.total for change in made.changes.values()] == [200, 200]
+    publication.record_gate(connection, run, made.publication_id, "pass", "")
+    publication.publish(connection, run, made.publication_id)
+    assert hashes(connection) == before

@@ -78,6 +78,7 @@ def test_dump(demo):
     for n in range(3):
         for p, r in sorted(demo.of(n).items()):
             print(n, p, r.status, r.reason, r.detail, r.rows_read, r.rows_loaded, r.rows_rejected, r.rows_duplicate)
-    for r in demo.nights: print(r)
+    for r in demo.nights:
+        print(r)
     print(judge(demo.settings, demo.truth))
     assert 0
