@@ -10,7 +10,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow parity ui stop lint format clean env docs bench-ingest bench-nightly
+.PHONY: help install demo test test-slow parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ bench-ingest: install ## 1 M JSON records into the lake, beside dlt
 
 bench-nightly: install ## a full build at 100k and 1 M interactions on each engine
 	$(VENV)/bin/python benchmarks/nightly.py
+
+bench-scale: install ## full builds and nights of changes from 100k to 10 M interactions
+	$(VENV)/bin/python benchmarks/scale.py
 
 clean: ## stop what runs and remove everything that was generated
 	@if [ -x $(C360) ]; then $(C360) stop; fi
