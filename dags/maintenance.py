@@ -31,10 +31,14 @@ def maintenance() -> None:
         return nightly.prune_publications()
 
     @task
+    def prune_reports(**context: Any) -> dict[str, int]:
+        return nightly.prune_reports(night.as_of(context, CONFIG.timezone))
+
+    @task
     def check_freshness(**context: Any) -> dict[str, str]:
         return nightly.check_freshness(night.as_of(context, CONFIG.timezone), max_age=timedelta(hours=36))
 
-    expire_batches() >> prune_publications() >> check_freshness()
+    expire_batches() >> prune_publications() >> prune_reports() >> check_freshness()
 
 
 maintenance()

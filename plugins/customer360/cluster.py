@@ -28,6 +28,7 @@ import psycopg2
 
 USER = "customer360"
 DATABASE = "customer360"
+_SYSTEM = Path("/usr/lib/postgresql")
 _RUN_AS = ("postgres", "nobody")  # when we are root
 _ROOTLESS = Path("/var/tmp")  # noqa: S108  (for root under a home nobody else may enter; folder is 0700)
 _PATIENCE_S = 60  # to come up, crash recovery included
@@ -126,7 +127,7 @@ def _binaries(home: Path, major: str | None = None) -> Path:
 
     With `major`, only that version will do (PostgreSQL reads no other's data).
     """
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    installed = sorted(_SYSTEM.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     folders = [path.parent for path in reversed(installed)]
     on_path = shutil.which("initdb")
     if on_path:

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
-import fsspec
 import pyarrow as pa
 
 from customer360 import deliveries, ledger
 from customer360.connectors import registry
 from customer360.connectors.base import UnreadableFile
-from customer360.contracts import ENTITIES
 from customer360.deliveries import KnownMember, Member, Offer, Outcome, Ticket
 from customer360.files import Landing, Stat, delivery, folder_sha256
-from customer360.lake import LakeWriter, sweep
+from customer360.lake import LakeWriter, remove, sweep
 from customer360.ledger import LedgerRow
 from customer360.postgres import connect
 from customer360.quality.gate import Failure, GateResult
@@ -127,17 +125,15 @@ def ingest_source(
 def expire(settings: Settings, config: SourcesConfig, as_of: datetime) -> dict[str, int]:
     """Drop batches older than their source's retention: out of the ledger's active set, then the files.
 
-    Also removes what attempts killed more than a day ago, by the clock, left in the lake.
+    Also removes files of batches that were dropped before (somebody may have been killed in between), and what
+    attempts killed more than a day ago, by the clock, left in the lake.
     """
-    filesystem, _ = fsspec.core.url_to_fs(settings.lake)
-    files = 0
     with connect(settings, application_name="c360 expire") as connection:
         old = ledger.expired(connection, config, as_of)
         ledger.mark_expired(connection, [ledger_id for ledger_id, *_ in old], as_of)
-        for _, source, batch_id, _ in old:
-            if not ledger.in_use(connection, source, batch_id):
-                files += _remove_batch(filesystem, settings, source, batch_id)
-    return {"batches": len(old), "files": files, "leftovers": sweep(settings.lake, datetime.now(UTC) - _LEFTOVER_AGE)}
+        dropped = ledger.dropped(connection)
+    leftovers = sweep(settings.lake, datetime.now(UTC) - _LEFTOVER_AGE)
+    return {"batches": len(old), "files": remove(settings.lake, dropped), "leftovers": leftovers}
 
 
 # Finding ------------------------------------------------------------------------------------------
@@ -322,11 +318,3 @@ def _close(
             return deliveries.finish_as_duplicate(connection, ticket, offer, as_of, original)
         outcome.entity_rows = writer.commit()
     return deliveries.finish(connection, ticket, offer, outcome, as_of, members)
-
-
-def _remove_batch(filesystem: Any, settings: Settings, source: str, batch_id: str) -> int:
-    paths = [ledger.lake_path(settings.lake, source, entity, batch_id) for entity in (*ENTITIES, "rejected")]
-    found = [path for path in paths if filesystem.exists(path)]
-    for path in found:
-        filesystem.rm_file(path)
-    return len(found)

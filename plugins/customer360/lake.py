@@ -14,7 +14,7 @@ import contextlib
 import os
 import posixpath
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import IO, Any, Final, NamedTuple
 
@@ -340,6 +340,20 @@ def sweep(lake: str, older_than: datetime) -> int:
             filesystem.rm_file(path)
             swept += 1
     return swept
+
+
+def remove(lake: str, batches: Set[tuple[str, str]]) -> int:
+    """Remove the files of batches, given as (source, batch_id); how many there were."""
+    filesystem, root = fsspec.core.url_to_fs(lake)
+    filesystem.invalidate_cache()
+    removed = 0
+    for path in filesystem.find(root) if batches else ():
+        source, _, name = posixpath.relpath(path, root).partition("/")
+        batch_id, extension = posixpath.splitext(posixpath.basename(name))
+        if extension == ".parquet" and (source, batch_id) in batches:
+            filesystem.rm_file(path)
+            removed += 1
+    return removed
 
 
 def signed(column: pa.ChunkedArray) -> pa.ChunkedArray:

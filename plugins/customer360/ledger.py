@@ -196,16 +196,15 @@ def mark_expired(connection: Connection, ledger_ids: Sequence[int], as_of: datet
     connection.commit()
 
 
-def in_use(connection: Connection, source: str, batch_id: str) -> bool:
-    """Whether a delivery that retention has not dropped holds the batch: content moves to another name when
-    its first one is replaced."""
+def dropped(connection: Connection) -> set[tuple[str, str]]:
+    """(source, batch_id) of every batch that retention has dropped and no delivery holds any more: content moves
+    to another name when its first one is replaced."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select exists (select 1 from ops.ledger where source = %s and batch_id = %s and status <> 'expired')",
-            (source, batch_id),
+            "select source, batch_id from ops.ledger where batch_id is not null"
+            " group by source, batch_id having bool_and(status = 'expired')"
         )
-        (found,) = cursor.fetchone() or (False,)
-    return bool(found)
+        return set(cursor.fetchall())
 
 
 def lake_path(lake: str, source: str, entity: str, batch_id: str) -> str:

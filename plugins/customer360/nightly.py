@@ -279,6 +279,13 @@ def prune_publications(keep: int = 30) -> dict[str, int]:
         return publication.prune(connection, keep)
 
 
+def prune_reports(as_of: datetime, keep: timedelta = timedelta(days=30)) -> dict[str, int]:
+    """Remove what the quality gates wrote of nights older than `keep` before `as_of`."""
+    from customer360.quality import paths
+
+    return {"results": paths.prune(Settings.from_env().local, as_of - keep)}
+
+
 def check_freshness(now: datetime, max_age: timedelta) -> dict[str, str]:
     """Fails (Stale) when what is served was published for a night older than `max_age` before `now`."""
     from customer360.postgres import connect

@@ -122,7 +122,8 @@ def _cell(cell: object) -> str:
 def _copy(source: Path, target: Path) -> str:
     if not source.is_dir():
         return ""
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)  # pages of long ago may be gone
+    shutil.copytree(source, target)
     return f"{target.name}/index.html"
 
 

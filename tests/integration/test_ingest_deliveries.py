@@ -428,6 +428,31 @@ def test_content_another_name_still_delivers_outlives_its_first_batch(settings: 
     assert active_ids(settings, 12) == ["c1", "c2"]
 
 
+def test_files_that_a_killed_maintenance_left_are_removed_by_the_next(settings: Settings) -> None:
+    source = replace(SOURCE, retention_days=10)
+    put(settings, "calls/a.csv", calls("c1"))
+    (row,) = load_all(settings, 0, source)
+    with postgres.connect(settings, application_name="test") as connection:
+        ledger.mark_expired(connection, [row.ledger_id], NIGHT + timedelta(days=11))  # and killed
+    assert len(lake_files(settings)) == 2
+    done = ingest.expire(settings, config_of(settings, source), NIGHT + timedelta(days=12))
+    assert (done["batches"], done["files"]) == (0, 2)
+    assert lake_files(settings) == []
+
+
+def test_mail_that_was_dropped_does_not_come_back_and_new_mail_stays(settings: Settings) -> None:
+    source = replace(BOX, retention_days=10)
+    put(settings, "box/new/1", mail(1))
+    load_all(settings, 0, source)
+    put(settings, "box/new/2", mail(2))
+    load_all(settings, 8, source)
+    done = ingest.expire(settings, config_of(settings, source), NIGHT + timedelta(days=11))
+    assert done["batches"] == 1
+    assert [row.status for row in rows(settings)] == ["expired", "loaded"]
+    assert active_ids(settings, 11) == ["2@example.com"]
+    assert load_all(settings, 12, source) == []
+
+
 def test_a_source_that_left_the_configuration_keeps_its_batches(settings: Settings) -> None:
     put(settings, "calls/a.csv", calls("c1"))
     load_all(settings)

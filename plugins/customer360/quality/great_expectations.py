@@ -8,7 +8,6 @@ module costs seconds: only tasks that gate import it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import warnings
@@ -21,6 +20,7 @@ from typing import Any
 import structlog
 
 from customer360.quality.gate import Failure, GateResult
+from customer360.quality.paths import one_at_a_time, results
 from customer360.quality.suites import Expectation, Suite, SuiteError
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -60,11 +60,11 @@ def run_suite(
     A table of `tables` the suite does not mention is not looked at. Raises SuiteError when an
     expectation cannot be evaluated at all: a gate that could not look has not passed.
     """
-    root = local / "quality"
+    root = results(local)
     root.mkdir(parents=True, exist_ok=True)
     evaluated = 0
     failures: list[Failure] = []
-    with _one_at_a_time(root):
+    with one_at_a_time(root):
         context = _context(root)
         for table in tables:
             expectations = suite.tables.get(table.name, ())
@@ -77,16 +77,8 @@ def run_suite(
             failures += [_failure(suite, table, each) for each in result.results if not each.success]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            context.build_data_docs()
+            context.build_data_docs(resource_identifiers=_pages(context, suite, label, at))
     return GateResult(evaluated, tuple(failures))
-
-
-@contextlib.contextmanager
-def _one_at_a_time(root: Path) -> Iterator[None]:
-    """Mapped tasks gate side by side, but the context's files have one writer."""
-    with (root / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _context(root: Path) -> Any:
@@ -97,6 +89,16 @@ def _context(root: Path) -> Any:
             progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
         )
     )
+
+
+def _pages(context: Any, suite: Suite, label: str, at: datetime) -> list[Any]:
+    """What of Data Docs this run has changed: rendering every page again would take longer each night."""
+    prefix = f"{suite.name}/".replace("/", ".")
+    found = context.validation_results_store.list_keys()
+    return [
+        *(key for key in found if (key.run_id.run_name, key.run_id.run_time) == (label, at)),
+        *(key for key in context.expectations_store.list_keys() if key.name.startswith(prefix)),
+    ]
 
 
 def _validate(
