@@ -1,5 +1,5 @@
 -- Everything that may move a customer to another stage, with the record that caused it. `cause_rank` orders
--- what happened in the same instant.
+-- what happened in the same instant: an earlier order is delivered before the next one is placed.
 with events as (
     select
         customer_id,
@@ -26,7 +26,7 @@ with events as (
         'order_customer',
         o.ordered_at,
         'order_placed',
-        5,
+        6,
         o.order_id,
         coalesce(o.ordered_at < f.first_contacted_at, false)
     from {{ ref('int_sales__order') }} as o
@@ -37,7 +37,7 @@ with events as (
         'user',
         greatest(ordered_at, delivered_at),
         'order_delivered',
-        6,
+        case when delivered_at > ordered_at then 5 else 7 end,
         order_id,
         delivered_at < ordered_at
     from {{ ref('int_sales__order') }}
