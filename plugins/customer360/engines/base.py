@@ -15,6 +15,8 @@ from typing import Protocol, Self
 
 import pyarrow as pa
 
+from customer360.settings import Settings
+
 SLICE = "night_"  # prefix of the schemas in which a slice is built
 _SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts")
 SCHEMAS = (*_SCHEMAS, *(SLICE + name for name in _SCHEMAS), "seeds")
@@ -36,6 +38,7 @@ class LakeFile:
 
 class Engine(Protocol):
     name: str
+    settings: Settings
 
     def __enter__(self) -> Self: ...
     def __exit__(

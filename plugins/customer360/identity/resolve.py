@@ -5,7 +5,7 @@ Computes in DuckDB in this process whatever the engine, so that every engine get
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -76,7 +76,9 @@ def resolve(
     standing = engine.read(_standing(engine)) if is_slice else None
     with connection.cursor() as cursor:
         assignments, customers, aliases = registry.before(cursor, as_of, anchors)
-        tables, changes = resolve_tables(inputs, assignments, customers, aliases, as_of, own, standing)
+        limits = _limits(engine)
+        tables, changes = resolve_tables(inputs, assignments, customers, aliases, as_of, own, standing, limits)
+        del inputs, assignments, customers
         rows_written = 0
         if registry.is_newest(cursor, as_of):
             if guard is not None:
@@ -99,6 +101,15 @@ def resolve(
         rows_written=rows_written,
         classes={each["values"]: each["counts"] for each in classes},
     )
+
+
+def _limits(engine: Engine) -> dict[str, str | int]:
+    """Settings of the DuckDB that computes: what does not fit is spilled."""
+    settings = engine.settings
+    spill = settings.local / "engine" / "spill"
+    spill.mkdir(parents=True, exist_ok=True)
+    limits: dict[str, str | int] = {"threads": settings.threads, "temp_directory": str(spill)}
+    return limits | ({"memory_limit": settings.memory_limit} if settings.memory_limit else {})
 
 
 def _slice_anchors(engine: Engine) -> str:
@@ -133,15 +144,16 @@ def resolve_tables(
     as_of: datetime,
     own: OwnIdentities,
     standing: pa.Table | None = None,
+    limits: Mapping[str, str | int] | None = None,
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
     """The pure core: (tables of engine schema `identity`, changes for `registry.write`).
 
     `inputs` as in INPUTS; `assignments`, `customers` and `aliases` as `registry.before` gives them. The
-    order of rows does not matter. `standing`: see `classify`.
+    order of rows does not matter. `standing`: see `classify`; `limits`: settings of the DuckDB that computes.
     """
     inputs = {"record_references": _NO_REFERENCES, **inputs}
-    with duckdb.connect() as engine:
-        engine.execute("set timezone = 'UTC'")
+    with duckdb.connect(config=dict(limits or {})) as engine:
+        engine.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         for name, rows in {**inputs, "assignments": assignments, "customers": customers, "aliases": aliases}.items():
             engine.register(name, rows)
         people = People(engine)
