@@ -5,6 +5,7 @@ Parity is about the SQL; any deterministic assignment does, as long as both engi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import pyarrow as pa
@@ -44,44 +45,51 @@ def write_identity(engine: Engine, as_of: datetime) -> None:
     accounts = {records[link["record_key"]] for link in links if link["record_kind"] == "account"}
     people = {records[x["record_key"]] for x in links if x["is_valid"] and x["record_kind"] != "account"}
     customers = sorted(set(records.values()))
+    aliased = customers[:1]
     stamp = pa.timestamp("us")
-    engine.write("identity", "customer_record", _table(record_key=list(records), customer_id=list(records.values())))
+    engine.write("identity", "customer_record", _table(record_key=_keys(records), customer_id=_keys(records.values())))
     engine.write(
         "identity",
         "customer_identifier",
         _table(
-            identifier_key=list(identifiers),
-            identifier_type=[types[key] for key in identifiers],
-            customer_id=list(identifiers.values()),
+            identifier_key=_keys(identifiers),
+            identifier_type=pa.array([types[key] for key in identifiers], pa.string()),
+            customer_id=_keys(identifiers.values()),
         ),
     )
     engine.write(
         "identity",
         "identifier_class",
         _table(
-            identifier_key=list(identifiers),
-            identifier_class=["private"] * len(identifiers),
-            reason=["stand-in"] * len(identifiers),
+            identifier_key=_keys(identifiers),
+            identifier_class=pa.array(["private"] * len(identifiers), pa.string()),
+            reason=pa.array(["stand-in"] * len(identifiers), pa.string()),
         ),
     )
     engine.write(
         "identity",
         "customer",
         _table(
-            customer_id=customers,
+            customer_id=_keys(customers),
             created_as_of=pa.array([naive] * len(customers), stamp),
-            customer_kind=["organisation" if c in accounts - people else "person" for c in customers],
+            customer_kind=pa.array(
+                ["organisation" if c in accounts - people else "person" for c in customers], pa.string()
+            ),
         ),
     )
     engine.write(
         "identity",
         "customer_alias",
         _table(
-            customer_id_old=pa.array([1], pa.int64()),
-            customer_id=pa.array(customers[:1], pa.int64()),
-            merged_as_of=pa.array([naive], stamp),
+            customer_id_old=_keys([1] * len(aliased)),
+            customer_id=_keys(aliased),
+            merged_as_of=pa.array([naive] * len(aliased), stamp),
         ),
     )
+
+
+def _keys(numbers: Iterable[int]) -> pa.Array:
+    return pa.array(list(numbers), pa.int64())
 
 
 def _table(**columns: object) -> pa.Table:

@@ -9,10 +9,12 @@ with judged as (
 dated as (
     select
         *,
-        case
-            when is_ended then coalesce(created_at, least(closed_at, observed_at), loaded_as_of)
-            else coalesce(created_at, observed_at, loaded_as_of)
-        end as opened_at,
+        coalesce(
+            created_at,
+            case when is_ended then least(closed_at, coalesce(observed_at, loaded_as_of)) end,
+            observed_at,
+            loaded_as_of
+        ) as opened_at,
         case when is_ended then coalesce(closed_at, observed_at, loaded_as_of) end as ended_at
     from judged
 )

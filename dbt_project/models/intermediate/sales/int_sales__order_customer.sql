@@ -1,5 +1,5 @@
--- Whose an order is: the contact's it names, else who is known by its identifiers, else the opportunity's,
--- else the account's.
+-- Whose an order is: whom identity knows by its identifiers, of which the contact it names is one, else that
+-- contact's, else the opportunity's, else the account's.
 with opportunities as (
     select o.source, o.source_record_id, c.customer_id
     from {{ ref('stg_lake__opportunity') }} as o
@@ -7,7 +7,7 @@ with opportunities as (
 ),
 
 resolved as (
-    select s.record_key, coalesce(c.customer_id, r.customer_id, o.customer_id, a.customer_id) as customer_id
+    select s.record_key, coalesce(r.customer_id, c.customer_id, o.customer_id, a.customer_id) as customer_id
     from {{ ref('stg_lake__sales_order') }} as s
     left join {{ ref('int_sales__contact_customer') }} as c on s.contact_ref = c.contact_ref
     left join {{ source('identity', 'customer_record') }} as r on s.record_key = r.record_key
