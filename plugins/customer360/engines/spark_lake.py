@@ -28,7 +28,7 @@ _SPARK_TYPES = {
 
 def stage_entity(statements: Statements, catalog: str, entity: str, files: Sequence[LakeFile]) -> None:
     """Make `lake.<entity>` show exactly the rows of `files`."""
-    table = f"lake.{entity}"
+    table = f"lake.`{entity}`"  # an entity is called identifier, which Spark takes for a function
     _ensure(statements, catalog, table, entity)
     # Exact bounds are kept (see `_ensure`), and a file holds one batch, so the bounds are its source and batch.
     staged = {
@@ -46,7 +46,7 @@ def stage_entity(statements: Statements, catalog: str, entity: str, files: Seque
     new = [file for file in files if (file.source, file.batch_id, _as_listed(file.path)) not in kept]
     for path in _in_few_calls(new):
         source_table = "parquet.`" + spark_url(path).replace("`", "``") + "`"
-        statements.run(f"call {catalog}.system.add_files(table => '{table}', source_table => {_text(source_table)})")
+        statements.run(f"call {catalog}.system.add_files(table => {_text(table)}, source_table => {_text(source_table)})")
 
 
 def spark_url(path: str) -> str:

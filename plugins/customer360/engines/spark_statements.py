@@ -5,6 +5,7 @@ Bulk data never passes here: it is exchanged as Parquet files (see `spark.py`).
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,8 @@ class _SessionStatements:
             os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(properties)
         for name, value in parameters.items():
             builder = builder.config(name, value)
+        # pyspark logs every refused statement whole, values and all.
+        logging.getLogger("SQLQueryContextLogger").disabled = True
         with _told(f"no Spark answers at {display(endpoint)}"):
             self._session = builder.getOrCreate()
             self._session.sql("select 1").collect()

@@ -25,15 +25,15 @@ moves as (
 select
     m.customer_id,
     cast(m.transition_number as integer) as transition_number,
-    cast(m.previous_stage as varchar) as from_stage,
-    cast(m.stage as varchar) as to_stage,
+    cast(m.previous_stage as {{ text_type() }}) as from_stage,
+    cast(m.stage as {{ text_type() }}) as to_stage,
     m.occurred_at,
-    cast(m.cause as varchar) as cause,
+    cast(m.cause as {{ text_type() }}) as cause,
     m.cause_key,
     cast(greatest(m.orders, 1) as integer) as cycle,
     {{ days_between('m.previous_at', 'm.occurred_at') }} as days_in_stage,
     cast(
-        case when m.previous_stage is null then 'entry' else coalesce(a.direction, 'impossible') end as varchar
+        case when m.previous_stage is null then 'entry' else coalesce(a.direction, 'impossible') end as {{ text_type() }}
     ) as direction,
     (m.previous_stage is null or a.direction is not null) and not m.is_out_of_order as is_allowed
 from moves as m

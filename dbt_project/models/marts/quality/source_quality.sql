@@ -13,8 +13,8 @@ with records as (
 )
 
 select
-    cast(x.source as varchar) as source,
-    cast(x.entity as varchar) as entity,
+    cast(x.source as {{ text_type() }}) as source,
+    cast(x.entity as {{ text_type() }}) as entity,
     count(distinct x.batch_id) as batches,
     count(*) as records,
     count(m.customer_id) as records_with_customer,
