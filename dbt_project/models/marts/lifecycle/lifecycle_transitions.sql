@@ -3,13 +3,15 @@ with ordered as (
     select
         *,
         lag(stage) over by_time as previous_stage,
-        sum(case when cause = 'order_placed' then 1 else 0 end) over by_time as orders
+        sum(case when cause = 'order_placed' then 1 else 0 end) over so_far as orders
     from {{ ref('int_lifecycle__event') }}
-    window by_time as (
-        partition by customer_id
-        order by occurred_at, cause_rank, cause_key
-        rows between unbounded preceding and current row
-    )
+    window
+        by_time as (partition by customer_id order by occurred_at, cause_rank, cause_key),
+        so_far as (
+            partition by customer_id
+            order by occurred_at, cause_rank, cause_key
+            rows between unbounded preceding and current row
+        )
 ),
 
 moves as (
