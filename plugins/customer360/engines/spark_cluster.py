@@ -133,9 +133,7 @@ def _launch(folder: Path, jar: Path, cores: int, memory: str, server: str) -> Cl
 
     try:
         daemon = "org.apache.spark.deploy"
-        first = begin(
-            "master", f"{daemon}.master.Master", "--host", HOST, "--port", str(ports[0]), "--webui-port", "0"
-        )
+        first = begin("master", f"{daemon}.master.Master", "--host", HOST, "--port", str(ports[0]), "--webui-port", "0")
         _wait_for_port(ports[0], first, folder / "master.log", deadline)
         for number in range(1, WORKERS + 1):
             options = ("--host", HOST, "--webui-port", "0", "--work-dir", str(folder / "work"))

@@ -46,7 +46,9 @@ def stage_entity(statements: Statements, catalog: str, entity: str, files: Seque
     new = [file for file in files if (file.source, file.batch_id, _as_listed(file.path)) not in kept]
     for path in _in_few_calls(new):
         source_table = "parquet.`" + spark_url(path).replace("`", "``") + "`"
-        statements.run(f"call {catalog}.system.add_files(table => {_text(table)}, source_table => {_text(source_table)})")
+        statements.run(
+            f"call {catalog}.system.add_files(table => {_text(table)}, source_table => {_text(source_table)})"
+        )
 
 
 def spark_url(path: str) -> str:

@@ -8,7 +8,7 @@ select
     nullif(family_name, '') as family_name,
     coalesce(
         nullif(full_name, ''),
-        nullif(trim(coalesce(given_name, '') || ' ' || coalesce(family_name, '')), '')
+        nullif(trim(both ' ' from coalesce(given_name, '') || ' ' || coalesce(family_name, '')), '')
     ) as full_name,
     nullif(organisation, '') as organisation,
     job_title,
