@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,31 @@ def settings(cluster: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with postgres.connect(made, application_name="test") as connection:
         migrate(connection)
     return made
+
+
+@pytest.fixture(scope="session")
+def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of engine spark on a cluster of its own: a master, two workers and a server for sessions.
+
+    Skips where Java or the packages are absent, fails in CI (which must not skip).
+    """
+    from customer360.engines import EngineError, spark_cluster, spark_runtime
+
+    settings = make_settings(tmp_path_factory.mktemp("spark"), engine="spark")
+    try:
+        spark_runtime.java()
+        jar = spark_runtime.iceberg_jar(settings)
+        spark_runtime.spark_home()
+    except EngineError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    folder = settings.local / "spark"
+    try:
+        cluster = spark_cluster.start(folder, jar)
+        yield replace(settings, engine_url=cluster.endpoint)
+    finally:
+        spark_cluster.stop(folder)
 
 
 def export(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

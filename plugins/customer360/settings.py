@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-ENGINES = ("duckdb", "postgres")
+ENGINES = ("duckdb", "postgres", "spark")
 
 
 def project_root() -> Path:
@@ -25,10 +25,14 @@ class Settings:
     landing: str  # C360_LANDING: local path or fsspec URL
     lake: str  # C360_LAKE: local path or fsspec URL
     serving_url: str | None  # C360_SERVING_URL: postgresql://…; None: the embedded cluster
-    engine: str  # C360_ENGINE: duckdb | postgres
-    engine_url: str | None  # C360_ENGINE_URL for engine postgres; None: the serving server
+    engine: str  # C360_ENGINE: duckdb | postgres | spark
+    # C360_ENGINE_URL. postgres: None is the serving server. spark: sc://…, spark+thrift://… or spark://…; None is a
+    # cluster of our own on this machine.
+    engine_url: str | None
     threads: int  # C360_THREADS
     memory_limit: str | None  # C360_MEMORY_LIMIT, e.g. 4GB, for DuckDB
+    spark_warehouse: str | None = None  # C360_SPARK_WAREHOUSE: folder that this machine and the cluster see
+    spark_jar: str | None = None  # C360_SPARK_JAR: path of the Iceberg runtime, or its Maven coordinate
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -50,4 +54,6 @@ class Settings:
             engine_url=env.get("C360_ENGINE_URL") or None,
             threads=int(env.get("C360_THREADS") or os.cpu_count() or 1),
             memory_limit=env.get("C360_MEMORY_LIMIT") or None,
+            spark_warehouse=env.get("C360_SPARK_WAREHOUSE") or None,
+            spark_jar=env.get("C360_SPARK_JAR") or None,
         )

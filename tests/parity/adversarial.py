@@ -13,8 +13,30 @@ from customer360.engines import LakeFile
 from parity.lake_files import LakeWriter, utc
 
 AS_OF = utc("2026-03-02 00:00:00")
-_NAMES = ("Ólafur", "Zoë", "Ömer", "王小明", "Łukasz", "O'Neil", 'Ann "Nan"', "Jean\nLuc", "🙂", "", None, "Ægir", "ß")
-_CAMPAIGNS = (None, "", "Spring > Summer", "cross-network", "shop_the_look", "workshop", "ÜBER", "a|b,c", "100%_off")
+_NAMES = (
+    "Ólafur",
+    "Zoë",
+    "Ömer",
+    "王小明",
+    "Łukasz",
+    "O'Neil",
+    'Ann "Nan"',
+    "Jean\nLuc",
+    "🙂",
+    "",
+    None,
+    "Ægir",
+    "ß",
+    " Ann ",
+    "\u00a0Bo\u200b",
+    "e\u0301",
+    "C:\\x",
+)
+_CAMPAIGNS = (
+    *(None, "", "Spring > Summer", "cross-network", "shop_the_look", "workshop", "ÜBER", "a|b,c", "100%_off"),
+    *("ΟΔΟΣ ΣΑΣ", "İNDİRİM", "STRASSE ẞ", "E\u0301TE\u0301", "Été", "ǅ", "𐐀", "line\nshop", "\tshopping", "back\\shop"),
+    *("it's 'quoted'", '"', "\u00a0", " ", "\\", "\\n", "$1", "{{ x }}", "%", "🙂" * 40),
+)
 _MEDIUMS = (
     None,
     "cpc",
@@ -37,15 +59,36 @@ _EDGES = (  # instants at which clocks, months and years turn
     utc("2025-03-30 01:00:00"),
     utc("2025-10-26 00:30:00"),
     utc("2025-10-26 01:30:00"),
+    utc("2025-11-02 05:30:00"),  # clocks go back on the other side of the ocean
+    utc("2025-11-02 06:30:00"),
+    utc("2024-02-29 00:00:00"),
     utc("2024-02-29 23:59:59"),
+    utc("2024-03-01 00:00:00"),
+    utc("2000-02-29 12:00:00"),
+    utc("1969-12-31 23:59:59.999999"),
+    utc("1900-02-28 23:59:59.000001"),
     utc("2024-12-31 23:59:59"),
     utc("2026-03-01 23:59:59"),
+    AS_OF - timedelta(microseconds=1),
     AS_OF,
     AS_OF + timedelta(microseconds=1),
 )
 _AMOUNTS = tuple(
     Decimal(text)
-    for text in ("0", "-12.345", "0.005", "0.015", "-0.005", "99999999.994999", "1", "100.10", "33.333333")
+    for text in (
+        "0",
+        "-12.345",
+        "0.005",
+        "0.015",
+        "-0.005",
+        "99999999.994999",
+        "1",
+        "100.10",
+        "33.333333",
+        "-99999999.995",
+        "0.000001",
+        "-0.015",
+    )
 )
 
 
@@ -175,10 +218,10 @@ class _Company:
         )
 
     def long_path(self) -> None:
-        """One customer with 1,500 touches before one order of seven cents."""
+        """One customer with 4,000 touches before one order of seven cents."""
         identifiers = [("email", "long@example.com")]
         start = utc("2025-06-01 00:00:00")
-        for place in range(1500):
+        for place in range(4000):
             fixed = {
                 "occurred_at": start + timedelta(hours=place // 3),  # three at a time
                 "interaction_class": "person",
@@ -194,7 +237,7 @@ class _Company:
             identifiers,
             amount=Decimal("0.07"),
             currency="EUR",
-            ordered_at=start + timedelta(hours=499),
+            ordered_at=start + timedelta(hours=1333),
         )
 
     def rest(self) -> None:

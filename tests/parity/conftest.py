@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,20 @@ from customer360.settings import Settings, project_root
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that `parity.…` can be imported
 
+ENGINES = (
+    pytest.param("duckdb", id="duckdb"),
+    pytest.param("postgres", id="postgres"),
+    pytest.param("spark", id="spark", marks=pytest.mark.spark),
+)
+
 
 @pytest.fixture(scope="session")
-def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Settings]]:
-    """Settings per engine; the private PostgreSQL runs while the session lasts."""
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of the engines that live on this machine; the private PostgreSQL runs while the session lasts."""
     local = tmp_path_factory.mktemp("engines")
     for folder in (local, *list(local.parents)[:2]):
         folder.chmod(0o755)  # the server may run as another user
-    embedded = Settings(
+    settings = Settings(
         home=project_root(),
         local=local,
         sources=local / "sources.yml",
@@ -37,10 +44,29 @@ def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
     before = os.environ.get("C360_FSYNC")
     os.environ["C360_FSYNC"] = "off"
     try:
-        yield {"duckdb": embedded, "postgres": replace(embedded, engine="postgres")}
+        yield settings
     finally:
-        postgres.drop(embedded)
+        postgres.drop(settings)
         if before is None:
             del os.environ["C360_FSYNC"]
         else:
             os.environ["C360_FSYNC"] = before
+
+
+class EngineSettings:
+    """Settings per engine; Spark's cluster is started by who asks for it first."""
+
+    def __init__(self, embedded: Settings, request: pytest.FixtureRequest) -> None:
+        self._embedded = embedded
+        self._request = request
+
+    def __getitem__(self, engine: str) -> Settings:
+        if engine == "spark":
+            spark: Any = self._request.getfixturevalue("spark_settings")
+            return replace(self._embedded, engine="spark", engine_url=spark.engine_url)
+        return replace(self._embedded, engine=engine)
+
+
+@pytest.fixture(scope="session")
+def engine_settings(embedded: Settings, request: pytest.FixtureRequest) -> EngineSettings:
+    return EngineSettings(embedded, request)

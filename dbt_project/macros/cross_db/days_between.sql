@@ -10,3 +10,9 @@
 {% macro duckdb__days_between(earlier, later) -%}
     cast(floor((epoch_us({{ later }}) - epoch_us({{ earlier }})) / 86400000000) as integer)
 {%- endmacro %}
+
+{#- An interval of Spark's counts microseconds as such; `/` would go through floating point. -#}
+{% macro spark__days_between(earlier, later) -%}
+    {%- set us -%}timestampdiff(microsecond, {{ earlier }}, {{ later }}){%- endset -%}
+    cast(({{ us }} - pmod({{ us }}, 86400000000)) div 86400000000 as integer)
+{%- endmacro %}

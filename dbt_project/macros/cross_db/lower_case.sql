@@ -14,6 +14,11 @@
     lower({{ text }} collate "{{ letter_collation() }}") collate "C"
 {%- endmacro %}
 
+{#- Spark maps by context and to several letters; only these two letters of Unicode are such. -#}
+{% macro spark__lower_case(text) -%}
+    lower(translate({{ text }}, 'İΣ', 'iσ'))
+{%- endmacro %}
+
 {#- The server's collation for simple case mapping; ICU's maps a few letters by context. -#}
 {% macro letter_collation() -%}
     {%- set wanted = ['pg_c_utf8', 'C.utf8', 'C.UTF-8', 'und-x-icu'] -%}

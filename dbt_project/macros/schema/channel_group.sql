@@ -7,7 +7,7 @@
         ({{ medium }} like '%cp%' or {{ medium }} in ('ppc', 'retargeting') or {{ medium }} like 'paid%')
     {%- endset -%}
     {%- set shop -%}
-        ({{ category }} = 'shopping' or {{ regexp_like(campaign, '^(.*(([^a-df-z]|^)shop|shopping).*)$') }})
+        ({{ category }} = 'shopping' or {{ regexp_like(campaign, '([^a-df-z]|^)shop|shopping') }})
     {%- endset -%}
     {%- set mail = "('email', 'e-mail', 'e_mail', 'e mail')" -%}
     case

@@ -14,6 +14,10 @@ def open_engine(settings: Settings) -> Engine:
         from customer360.engines.postgres import PostgresEngine
 
         return PostgresEngine(settings)
+    if settings.engine == "spark":
+        from customer360.engines.spark import SparkEngine
+
+        return SparkEngine(settings)
     from customer360.engines.duckdb import DuckDBEngine
 
     return DuckDBEngine(settings)

@@ -9,7 +9,7 @@ select
     family_name,
     full_name,
     organisation,
-    cast(null as varchar) as name_hint,
+    cast(null as {{ text_type() }}) as name_hint,
     birth_date,
     account_ref,
     last_asserted_at as seen_at
@@ -19,13 +19,13 @@ select
     interaction_id as record_key,
     'interaction' as record_kind,
     source,
-    cast(null as varchar) as given_name,
-    cast(null as varchar) as family_name,
-    cast(null as varchar) as full_name,
-    cast(null as varchar) as organisation,
+    cast(null as {{ text_type() }}) as given_name,
+    cast(null as {{ text_type() }}) as family_name,
+    cast(null as {{ text_type() }}) as full_name,
+    cast(null as {{ text_type() }}) as organisation,
     name_hint,
     cast(null as date) as birth_date,
-    cast(null as varchar) as account_ref,
+    cast(null as {{ text_type() }}) as account_ref,
     occurred_at as seen_at
 from {{ ref('interaction') }}
 where name_hint is not null

@@ -55,16 +55,16 @@ unattributed as (
 )
 
 select
-    cast(s.model as varchar) as model,
-    cast(s.conversion_set as varchar) as conversion_set,
+    cast(s.model as {{ text_type() }}) as model,
+    cast(s.conversion_set as {{ text_type() }}) as conversion_set,
     s.conversion_key,
     s.touch_number,
     s.customer_id,
     s.touch_id,
     s.converted_at,
-    cast(t.channel_group as varchar) as channel_group,
-    cast(a.acquisition_source as varchar) as acquisition_source,
-    cast(t.campaign as varchar) as campaign,
+    cast(t.channel_group as {{ text_type() }}) as channel_group,
+    cast(a.acquisition_source as {{ text_type() }}) as acquisition_source,
+    cast(t.campaign as {{ text_type() }}) as campaign,
     cast(s.share_billionths * cast(0.000000001 as decimal(10, 9)) as decimal(18, 9)) as credit,
     cast(s.share_cents * cast(0.01 as decimal(3, 2)) as decimal(18, 2)) as amount
 from split as s
@@ -81,7 +81,7 @@ select
     converted_at,
     'unattributed' as channel_group,
     'unattributed' as acquisition_source,
-    cast(null as varchar) as campaign,
+    cast(null as {{ text_type() }}) as campaign,
     cast(1 as decimal(18, 9)) as credit,
     amount
 from unattributed

@@ -42,12 +42,12 @@ entries as (
 )
 
 select
-    cast(model as varchar) as model,
-    cast(conversion_set as varchar) as conversion_set,
+    cast(model as {{ text_type() }}) as model,
+    cast(conversion_set as {{ text_type() }}) as conversion_set,
     month,
-    cast(acquisition_source as varchar) as acquisition_source,
-    cast(channel_group as varchar) as channel_group,
-    cast(coalesce(campaign, '(none)') as varchar) as campaign,
+    cast(acquisition_source as {{ text_type() }}) as acquisition_source,
+    cast(channel_group as {{ text_type() }}) as channel_group,
+    cast(coalesce(campaign, '(none)') as {{ text_type() }}) as campaign,
     cast(sum(credit) as decimal(18, 9)) as conversions,
     cast(sum(amount) as decimal(18, 2)) as amount,
     cast(sum(spend) as decimal(18, 6)) as spend

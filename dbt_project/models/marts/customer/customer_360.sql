@@ -61,31 +61,31 @@ orders as (
 
 select
     p.customer_id,
-    cast(p.customer_kind as varchar) as customer_kind,
-    cast(p.given_name as varchar) as given_name,
-    cast(p.family_name as varchar) as family_name,
-    cast(p.full_name as varchar) as full_name,
-    cast(p.organisation as varchar) as organisation,
-    cast(p.job_title as varchar) as job_title,
-    cast(h.email as varchar) as email,
-    cast(h.phone as varchar) as phone,
-    cast(p.address_line as varchar) as address_line,
-    cast(p.city as varchar) as city,
-    cast(p.postal_code as varchar) as postal_code,
-    cast(p.region as varchar) as region,
-    cast(p.country as varchar) as country,
-    cast(p.owner as varchar) as owner,
-    cast(l.stage as varchar) as stage,
+    cast(p.customer_kind as {{ text_type() }}) as customer_kind,
+    cast(p.given_name as {{ text_type() }}) as given_name,
+    cast(p.family_name as {{ text_type() }}) as family_name,
+    cast(p.full_name as {{ text_type() }}) as full_name,
+    cast(p.organisation as {{ text_type() }}) as organisation,
+    cast(p.job_title as {{ text_type() }}) as job_title,
+    cast(h.email as {{ text_type() }}) as email,
+    cast(h.phone as {{ text_type() }}) as phone,
+    cast(p.address_line as {{ text_type() }}) as address_line,
+    cast(p.city as {{ text_type() }}) as city,
+    cast(p.postal_code as {{ text_type() }}) as postal_code,
+    cast(p.region as {{ text_type() }}) as region,
+    cast(p.country as {{ text_type() }}) as country,
+    cast(p.owner as {{ text_type() }}) as owner,
+    cast(l.stage as {{ text_type() }}) as stage,
     l.stage_since,
     l.cycle,
     l.is_dormant,
     l.is_lost,
     l.is_disqualified,
     l.has_open_opportunity,
-    cast(t.acquisition_source as varchar) as acquisition_source,
-    cast(t.channel_group as varchar) as first_channel_group,
-    cast(t.campaign as varchar) as first_campaign,
-    cast(p.self_reported_source as varchar) as self_reported_source,
+    cast(t.acquisition_source as {{ text_type() }}) as acquisition_source,
+    cast(t.channel_group as {{ text_type() }}) as first_channel_group,
+    cast(t.campaign as {{ text_type() }}) as first_campaign,
+    cast(p.self_reported_source as {{ text_type() }}) as self_reported_source,
     c.first_contact_at,
     c.last_contact_at,
     cast(coalesce(n.records, 0) as integer) as records,
@@ -114,7 +114,7 @@ select
             when l.has_open_opportunity then 'pursue'
             when l.is_dormant and l.stage in ('order_customer', 'user') then 'win back'
             else l.programme
-        end as varchar
+        end as {{ text_type() }}
     ) as next_action
 from {{ ref('int_customer__profile') }} as p
 left join {{ ref('int_customer__reach') }} as h on p.customer_id = h.customer_id

@@ -19,8 +19,8 @@ with mapped as (
 
 select
     record_key,
-    cast(source as varchar) as source,
-    cast(record_kind as varchar) as record_kind,
-    cast(source_record_id as varchar) as source_record_id,
+    cast(source as {{ text_type() }}) as source,
+    cast(record_kind as {{ text_type() }}) as record_kind,
+    cast(source_record_id as {{ text_type() }}) as source_record_id,
     customer_id
 from mapped

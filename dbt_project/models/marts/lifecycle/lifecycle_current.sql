@@ -46,10 +46,10 @@ out_of_question as (
 
 select
     s.customer_id,
-    cast(s.to_stage as varchar) as stage,
+    cast(s.to_stage as {{ text_type() }}) as stage,
     s.occurred_at as stage_since,
     cast(greatest(coalesce(n.order_count, 0), 1) as integer) as cycle,
-    cast(p.programme as varchar) as programme,
+    cast(p.programme as {{ text_type() }}) as programme,
     c.last_contact_at,
     {{ dormant_from }} as dormant_from,
     {{ dormant_from }} <= {{ as_of() }} as is_dormant,

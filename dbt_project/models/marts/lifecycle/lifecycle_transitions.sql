@@ -3,13 +3,15 @@ with ordered as (
     select
         *,
         lag(stage) over by_time as previous_stage,
-        sum(case when cause = 'order_placed' then 1 else 0 end) over by_time as orders
+        sum(case when cause = 'order_placed' then 1 else 0 end) over so_far as orders
     from {{ ref('int_lifecycle__event') }}
-    window by_time as (
-        partition by customer_id
-        order by occurred_at, cause_rank, cause_key
-        rows between unbounded preceding and current row
-    )
+    window
+        by_time as (partition by customer_id order by occurred_at, cause_rank, cause_key),
+        so_far as (
+            partition by customer_id
+            order by occurred_at, cause_rank, cause_key
+            rows between unbounded preceding and current row
+        )
 ),
 
 moves as (
@@ -25,15 +27,15 @@ moves as (
 select
     m.customer_id,
     cast(m.transition_number as integer) as transition_number,
-    cast(m.previous_stage as varchar) as from_stage,
-    cast(m.stage as varchar) as to_stage,
+    cast(m.previous_stage as {{ text_type() }}) as from_stage,
+    cast(m.stage as {{ text_type() }}) as to_stage,
     m.occurred_at,
-    cast(m.cause as varchar) as cause,
+    cast(m.cause as {{ text_type() }}) as cause,
     m.cause_key,
     cast(greatest(m.orders, 1) as integer) as cycle,
     {{ days_between('m.previous_at', 'm.occurred_at') }} as days_in_stage,
     cast(
-        case when m.previous_stage is null then 'entry' else coalesce(a.direction, 'impossible') end as varchar
+        case when m.previous_stage is null then 'entry' else coalesce(a.direction, 'impossible') end as {{ text_type() }}
     ) as direction,
     (m.previous_stage is null or a.direction is not null) and not m.is_out_of_order as is_allowed
 from moves as m

@@ -1,7 +1,7 @@
 -- What did each source deliver, and how much of it found its customer?
 select
-    cast(source as varchar) as source,
-    cast(entity as varchar) as entity,
+    cast(source as {{ text_type() }}) as source,
+    cast(entity as {{ text_type() }}) as entity,
     count(distinct batch_id) as batches,
     count(*) as records,
     count(customer_id) as records_with_customer,

@@ -1,0 +1,179 @@
+"""Spark as the engine: for data that one machine no longer holds.
+
+Tables are Iceberg's, in a catalog that is nothing but a folder (`C360_SPARK_WAREHOUSE`) which this machine and
+the cluster both see. The lake's Parquet files become part of the tables of `lake` where they lie. Rows travel
+as Parquet files in the folder `exchange` beside the tables. Without an endpoint the project starts a cluster
+of its own on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from customer360.engines import spark_cluster
+from customer360.engines.base import LakeFile
+from customer360.engines.spark_lake import spark_url, stage_entity
+from customer360.engines.spark_runtime import iceberg_jar, java
+from customer360.engines.spark_statements import Statements, connect, submit_arguments
+from customer360.contracts import ENTITIES
+from customer360.settings import Settings
+
+SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts", "seeds")
+CATALOG = "c360"
+
+
+class SparkEngine:
+    name = "spark"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.warehouse = settings.spark_warehouse or str(settings.local / "engine" / "spark")
+        self._endpoint: str | None = settings.engine_url
+        self._statements: Statements | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    @property
+    def endpoint(self) -> str:
+        """Where sessions are opened; our own cluster is started when none is given."""
+        if self._endpoint is None:
+            jar = iceberg_jar(self.settings)
+            cluster = spark_cluster.start(cluster_folder(self.settings), jar, cores=self.settings.threads)
+            self._endpoint = cluster.endpoint
+        return self._endpoint
+
+    @property
+    def statements(self) -> Statements:
+        if self._statements is None:
+            self._statements = connect(self.endpoint, parameters(self.warehouse), self._properties())
+            for schema in SCHEMAS:
+                self._statements.run(f"create schema if not exists {CATALOG}.{schema}")
+        return self._statements
+
+    def qualify(self, schema: str, table: str) -> str:
+        return f"{schema}.{table}"
+
+    def stage(self, files: Sequence[LakeFile]) -> None:
+        for entity in ENTITIES:
+            stage_entity(self.statements, CATALOG, entity, [file for file in files if file.entity == entity])
+
+    def read(self, sql: str) -> pa.Table:
+        with self._exchange() as folder:
+            self.statements.run(f"insert overwrite directory '{spark_url(folder)}' using parquet {sql}")
+            return _naive(_read_folder(folder))
+
+    def write(self, schema: str, table: str, data: pa.Table) -> None:
+        with self._exchange() as folder:
+            filesystem, path = fsspec.core.url_to_fs(folder)
+            filesystem.makedirs(path, exist_ok=True)
+            with filesystem.open(f"{path}/rows.parquet", "wb") as stream:
+                pq.write_table(_naive(data), stream)
+            source = spark_url(f"{folder}/rows.parquet").replace("`", "``")
+            self.statements.run(
+                f"create or replace table {CATALOG}.{schema}.{table} using iceberg as select * from parquet.`{source}`"
+            )
+
+    def reset(self) -> None:
+        for schema in SCHEMAS:
+            for _, table, *_ in self.statements.rows(f"show tables in {CATALOG}.{schema}"):
+                # The files of the lake are not the table's to remove.
+                purge = "" if schema == "lake" else " purge"
+                self.statements.run(f"drop table if exists {CATALOG}.{schema}.{table}{purge}")
+        self.release()
+
+    def dbt_environment(self) -> Mapping[str, str]:
+        endpoint = self.endpoint
+        given = {
+            "C360_SPARK_METHOD": "session",
+            "C360_SPARK_PARAMETERS": json.dumps(parameters(self.warehouse)),
+            "C360_SPARK_THREADS": str(self.settings.threads),
+        }
+        if endpoint.startswith("spark+thrift://"):
+            parts = urlsplit(endpoint)
+            where = {"C360_SPARK_HOST": parts.hostname or "", "C360_SPARK_PORT": str(parts.port or 10000)}
+            return given | where | {"C360_SPARK_METHOD": "thrift", "C360_SPARK_USER": parts.username or ""}
+        if endpoint.startswith("sc://"):
+            return given | {"SPARK_REMOTE": endpoint}
+        return given | {"PYSPARK_SUBMIT_ARGS": submit_arguments(self._properties())}
+
+    def release(self) -> None:
+        if self._statements is not None:
+            self._statements.close()
+            self._statements = None
+
+    def _properties(self) -> str | None:
+        """File that a driver of our own reads; only a master URL needs one."""
+        if self.endpoint.startswith(("sc://", "spark+thrift://")):
+            return None
+        java()
+        folder = cluster_folder(self.settings)
+        path = folder / "driver.conf"
+        properties = spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), folder)
+        spark_cluster.write_properties(path, properties)
+        return str(path)
+
+    @contextlib.contextmanager
+    def _exchange(self) -> Iterator[str]:
+        """A folder of its own for one passage of rows, removed at the end."""
+        folder = f"{self.warehouse}/exchange/{uuid.uuid4().hex}"
+        try:
+            yield folder
+        finally:
+            filesystem, path = fsspec.core.url_to_fs(folder)
+            with contextlib.suppress(FileNotFoundError):
+                filesystem.rm(path, recursive=True)
+
+
+def cluster_folder(settings: Settings) -> Path:
+    """Where our own cluster keeps its state and logs."""
+    return settings.local / "spark"
+
+
+def parameters(warehouse: str) -> dict[str, str]:
+    """What every session is told, so that it answers like the other engines."""
+    return {
+        f"spark.sql.catalog.{CATALOG}": "org.apache.iceberg.spark.SparkCatalog",
+        f"spark.sql.catalog.{CATALOG}.type": "hadoop",
+        f"spark.sql.catalog.{CATALOG}.warehouse": spark_url(f"{warehouse}/tables"),
+        "spark.sql.defaultCatalog": CATALOG,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    }
+
+
+def _read_folder(folder: str) -> pa.Table:
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    parts = sorted(name for name in filesystem.ls(path, detail=False) if name.endswith(".parquet"))
+    tables = []
+    for part in parts:  # their names carry the order of the rows
+        with filesystem.open(part, "rb") as stream:
+            tables.append(pq.read_table(stream))
+    return pa.concat_tables(tables)
+
+
+def _naive(table: pa.Table) -> pa.Table:
+    """Stamps without a zone, and no column without a type: what Spark and the contracts both know."""
+    fields = []
+    for field in table.schema:
+        kind = pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type
+        fields.append(pa.field(field.name, pa.string() if pa.types.is_null(kind) else kind))
+    return table.cast(pa.schema(fields))

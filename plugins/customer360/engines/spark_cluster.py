@@ -1,0 +1,271 @@
+"""A Spark cluster of our own on this machine: one master, two workers and a server for sessions.
+
+Every process listens on loopback only; the cluster's secret and the server's token are made anew at each
+start and kept in `<folder>/cluster.json` and `<folder>/conf`, readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from customer360.engines.base import EngineError
+from customer360.engines.spark_runtime import java, spark_home
+
+HOST = "127.0.0.1"
+WORKERS = 2
+_PATIENCE_S = 180  # for all of it on a busy machine
+_DAEMON_MEMORY = "256m"
+_DRIVER_MEMORY = "1g"
+_SERVERS = {
+    "connect": "org.apache.spark.sql.connect.service.SparkConnectServer",
+    "thrift": "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process and when it began, so that another one under its number is not taken for it."""
+
+    pid: int
+    began: float
+
+    def running(self) -> psutil.Process | None:
+        try:
+            found = psutil.Process(self.pid)
+            alive = abs(found.create_time() - self.began) < 1 and found.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return found if alive else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running cluster: `master` takes applications, `endpoint` sessions of the server's application."""
+
+    master: str
+    endpoint: str
+    processes: tuple[Process, ...]
+
+
+def start(folder: Path, jar: Path, *, cores: int = 2, memory: str = "1g", server: str = "connect") -> Cluster:
+    """Start the cluster kept in `folder` unless it runs. Safe to call from several processes at once.
+
+    `server` is connect, thrift, or none (then applications bring their own driver). `cores` and `memory`
+    are each worker's together and apiece. Raises EngineError when it does not come up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        known = status(folder)
+        if known is not None:
+            return known
+        _end(folder)
+        return _launch(folder, jar, cores, memory, server)
+
+
+def status(folder: Path) -> Cluster | None:
+    """The cluster kept in `folder` if every process of it runs."""
+    known = _state(folder)
+    return known if known is not None and all(process.running() for process in known.processes) else None
+
+
+def stop(folder: Path) -> bool:
+    """Stop the cluster; False if none runs."""
+    if not folder.is_dir():
+        return False
+    with _locked(folder):
+        return _end(folder)
+
+
+# Starting -----------------------------------------------------------------------------------------
+
+
+def _launch(folder: Path, jar: Path, cores: int, memory: str, server: str) -> Cluster:
+    java()
+    conf = folder / "conf"
+    conf.mkdir(mode=0o700, exist_ok=True)
+    token = secrets.token_urlsafe(24)
+    ports = _free_ports(2)
+    master = f"spark://{HOST}:{ports[0]}"
+    properties = _properties(folder, jar, master) | {
+        "spark.connect.grpc.binding.address": HOST,
+        "spark.connect.grpc.binding.port": str(ports[1]),
+        "spark.connect.authenticate.token": token,
+        "spark.executor.memory": memory,
+    }
+    write_properties(conf / "spark-defaults.conf", properties)
+    environment = {
+        **os.environ,
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_CONF_DIR": str(conf),
+        "SPARK_LOCAL_IP": HOST,
+        "SPARK_LOCAL_DIRS": str(folder / "scratch"),
+        "HIVE_SERVER2_THRIFT_PORT": str(ports[1]),
+        "HIVE_SERVER2_THRIFT_BIND_HOST": HOST,
+    }
+    endpoints = {
+        "connect": f"sc://localhost:{ports[1]}/;token={token}",
+        "thrift": f"spark+thrift://{HOST}:{ports[1]}",
+        "none": master,
+    }
+    launcher = str(spark_home() / "bin" / "spark-class")
+    begun: list[Process] = []
+    deadline = time.monotonic() + _PATIENCE_S
+
+    def begin(name: str, *arguments: str, memory: str = _DAEMON_MEMORY) -> Process:
+        told = environment | {"SPARK_DAEMON_MEMORY": memory}  # the server's, too: it counts as a daemon
+        process = _begin(folder, name, (launcher, *arguments), told)
+        begun.append(process)
+        _write_private(folder / "cluster.json", _as_json(Cluster(master, endpoints[server], tuple(begun))))
+        return process
+
+    try:
+        daemon = "org.apache.spark.deploy"
+        first = begin("master", f"{daemon}.master.Master", "--host", HOST, "--port", str(ports[0]), "--webui-port", "0")
+        _wait_for_port(ports[0], first, folder / "master.log", deadline)
+        for number in range(1, WORKERS + 1):
+            options = ("--host", HOST, "--webui-port", "0", "--work-dir", str(folder / "work"))
+            size = ("--cores", str(max(1, cores // WORKERS)), "--memory", memory)
+            begin(f"worker-{number}", f"{daemon}.worker.Worker", *options, *size, master)
+        if server != "none":
+            submit = ("org.apache.spark.deploy.SparkSubmit", "--class", _SERVERS[server], "spark-internal")
+            last = begin(server, *submit, memory=_DRIVER_MEMORY)
+            _wait_for_port(ports[1], last, folder / f"{server}.log", deadline)
+    except BaseException:
+        _end(folder)
+        raise
+    return Cluster(master, endpoints[server], tuple(begun))
+
+
+def _properties(folder: Path, jar: Path, master: str) -> dict[str, str]:
+    """What every process of the cluster is told."""
+    return driver_properties(master, jar, folder) | {
+        "spark.master.rest.enabled": "false",
+        "spark.authenticate": "true",
+        "spark.authenticate.secret": secrets.token_urlsafe(24),
+    }
+
+
+def driver_properties(master: str, jar: Path, folder: Path) -> dict[str, str]:
+    """What an application needs to run on `master` from this machine."""
+    properties = {
+        "spark.master": master,
+        "spark.jars": str(jar),
+        "spark.ui.enabled": "false",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(folder / "unused"),
+        "spark.driver.memory": _DRIVER_MEMORY,
+    }
+    if f"//{HOST}:" in master:
+        properties |= {"spark.driver.host": HOST, "spark.driver.bindAddress": HOST}
+    return properties
+
+
+def write_properties(path: Path, properties: Mapping[str, str]) -> None:
+    """A properties file that only its owner can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (f"{key} {value}" for key, value in properties.items())
+    _write_private(path, "\n".join(lines) + "\n")
+
+
+def _begin(folder: Path, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Process:
+    with (folder / f"{name}.log").open("wb") as log:
+        # A session of its own: the cluster outlives the command that started it.
+        process = subprocess.Popen(  # noqa: S603  (Spark's own launcher, our own arguments)
+            command,
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return Process(process.pid, psutil.Process(process.pid).create_time())
+
+
+def _wait_for_port(port: int, process: Process, log: Path, deadline: float) -> None:
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        if process.running() is None:
+            raise EngineError(f"a process of the Spark cluster ended at once; its log is {log}")
+        if time.monotonic() > deadline:
+            raise EngineError(f"the Spark cluster did not come up within {_PATIENCE_S} s; the log is {log}")
+        time.sleep(0.2)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+# Stopping -----------------------------------------------------------------------------------------
+
+
+def _end(folder: Path) -> bool:
+    """End what still runs, the server first so that it lets its executors go."""
+    known = _state(folder)
+    if known is None:
+        return False
+    running = [found for process in reversed(known.processes) if (found := process.running())]
+    for found in running:
+        family = [found]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family += found.children(recursive=True)
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.terminate()
+        _, left = psutil.wait_procs(family, timeout=15)
+        for each in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(left, timeout=5)
+    (folder / "cluster.json").unlink(missing_ok=True)
+    for scratch in ("scratch", "work"):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
+    return bool(running)
+
+
+# State --------------------------------------------------------------------------------------------
+
+
+def _state(folder: Path) -> Cluster | None:
+    path = folder / "cluster.json"
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text("utf-8"))
+    return Cluster(found["master"], found["endpoint"], tuple(Process(**each) for each in found["processes"]))
+
+
+def _as_json(cluster: Cluster) -> str:
+    return json.dumps(asdict(cluster))
+
+
+def _write_private(path: Path, text: str) -> None:
+    arriving = path.with_suffix(".arriving")
+    arriving.unlink(missing_ok=True)
+    with os.fdopen(os.open(arriving, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
+    arriving.replace(path)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,145 @@
+"""Statements to Spark, whatever the endpoint: a Connect server, a Thrift server, or a driver of our own.
+
+Bulk data never passes here: it is exchanged as Parquet files (see `spark.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from customer360.engines.base import EngineError
+
+SCHEMES = ("sc://", "spark+thrift://", "spark://", "local[")
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
+
+
+class Statements(Protocol):
+    def run(self, sql: str) -> None:
+        """Carry out one statement. Raises EngineError with Spark's error class, never its text."""
+        ...
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Result of a small query."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def connect(endpoint: str, parameters: Mapping[str, str], properties: str | None) -> Statements:
+    """A connection to `endpoint`. `properties` is the file a driver of our own reads.
+
+    Raises EngineError when nothing answers there or the scheme is none of SCHEMES.
+    """
+    if endpoint.startswith("spark+thrift://"):
+        return _ThriftStatements(endpoint, parameters)
+    if endpoint.startswith(SCHEMES):
+        return _SessionStatements(endpoint, parameters, properties)
+    raise EngineError(f"C360_ENGINE_URL must begin with one of {', '.join(SCHEMES)} for engine spark")
+
+
+def display(endpoint: str) -> str:
+    """The endpoint without what is secret in it."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.hostname else endpoint
+
+
+class _SessionStatements:
+    """A pyspark session: of a Connect server (`sc://`), or of a driver in this process (a master URL)."""
+
+    def __init__(self, endpoint: str, parameters: Mapping[str, str], properties: str | None) -> None:
+        builder = _builder()
+        if endpoint.startswith("sc://"):
+            builder = builder.remote(endpoint)
+        else:
+            os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(properties)
+        for name, value in parameters.items():
+            builder = builder.config(name, value)
+        # pyspark logs every refused statement whole, values and all.
+        logging.getLogger("SQLQueryContextLogger").disabled = True
+        with _told(f"no Spark answers at {display(endpoint)}"):
+            self._session = builder.getOrCreate()
+            self._session.sql("select 1").collect()
+
+    def run(self, sql: str) -> None:
+        with _told("Spark refused a statement"):
+            self._session.sql(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with _told("Spark refused a query"):
+            return [tuple(row) for row in self._session.sql(sql).collect()]
+
+    def close(self) -> None:
+        self._session.stop()
+
+
+class _ThriftStatements:
+    """A HiveServer2 session of a Thrift server."""
+
+    def __init__(self, endpoint: str, parameters: Mapping[str, str]) -> None:
+        parts = urlsplit(endpoint)
+        if not parts.hostname:
+            raise EngineError("a Thrift endpoint is written spark+thrift://host:port")
+        try:
+            from pyhive import hive
+        except ImportError as error:
+            raise EngineError(NOT_INSTALLED) from error
+        with _told(f"no Spark answers at {display(endpoint)}"):
+            self._connection = hive.connect(
+                host=parts.hostname,
+                port=parts.port or 10000,
+                username=parts.username,
+                configuration=dict(parameters),
+            )
+
+    def run(self, sql: str) -> None:
+        self._execute(sql).close()
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        cursor = self._execute(sql)
+        try:
+            return [tuple(row) for row in cursor.fetchall()]
+        finally:
+            cursor.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _execute(self, sql: str) -> Any:
+        cursor = self._connection.cursor()
+        with _told("Spark refused a statement"):
+            cursor.execute(sql)
+        return cursor
+
+
+NOT_INSTALLED = "engine spark needs the packages of the extra `spark`: run `make install-spark`"
+
+
+def submit_arguments(properties: str | None) -> str:
+    """PYSPARK_SUBMIT_ARGS for a driver that reads `properties`."""
+    return f"--properties-file {properties} pyspark-shell" if properties else "pyspark-shell"
+
+
+def _builder() -> Any:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise EngineError(NOT_INSTALLED) from error
+    return SparkSession.builder
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """One line for whatever Spark throws; its own texts repeat statements and values of rows."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        found = _CONDITION.search(str(error))
+        raise EngineError(f"{what}: {found[1] if found else type(error).__name__}") from None
