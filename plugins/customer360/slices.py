@@ -104,7 +104,7 @@ class Sliced:
 
 def read_state(engine: Engine) -> State | None:
     """What the engine says it holds; None if nothing."""
-    if not _has(engine, "lake", "night_state"):
+    if not engine.has("lake", "night_state"):
         return None
     found = engine.read(f"select * from {engine.qualify('lake', 'night_state')}").to_pylist()
     if len(found) != 1:
@@ -146,6 +146,8 @@ def fingerprint(settings: Settings, config: SourcesConfig) -> str:
 
 def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_of: datetime, mark: str) -> Plan:
     """Whether the night can go on from what the engine holds, and which batches came and went since."""
+    if not engine.builds_slices:
+        return Plan(None, f"engine {engine.name} builds everything")
     state = read_state(engine)
     if state is None:
         return Plan(None, "the engine is empty")
@@ -174,15 +176,6 @@ def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_o
 def _exists(path: str) -> bool:
     filesystem, local = fsspec.core.url_to_fs(path)
     return bool(filesystem.exists(local))
-
-
-def _has(engine: Engine, schema: str, table: str) -> bool:
-    real = engine.qualify(schema, table).split(".")
-    found = engine.read(
-        "select count(*) as n from information_schema.tables"
-        f" where table_schema = '{real[-2]}' and table_name = '{real[-1]}'"
-    )
-    return bool(found.column("n")[0].as_py())
 
 
 # The slice ----------------------------------------------------------------------------------------

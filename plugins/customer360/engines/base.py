@@ -39,6 +39,7 @@ class LakeFile:
 class Engine(Protocol):
     name: str
     settings: Settings
+    builds_slices: bool  # whether a night may build only what changed (see `slices`)
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -63,6 +64,10 @@ class Engine(Protocol):
 
     def write(self, schema: str, table: str, data: pa.Table) -> None:
         """Replace `schema.table` with `data`, atomically."""
+        ...
+
+    def has(self, schema: str, table: str) -> bool:
+        """Whether `schema.table` is there."""
         ...
 
     def run(self, sql: str) -> None:

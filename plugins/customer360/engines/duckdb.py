@@ -21,6 +21,7 @@ class DuckDBEngine:
     """One writing process at a time: `release` before another process (dbt) opens the file."""
 
     name = "duckdb"
+    builds_slices = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -70,6 +71,13 @@ class DuckDBEngine:
             connection.execute(f"create or replace table {schema}.{table} as select * from incoming")
         finally:
             connection.unregister("incoming")
+
+    def has(self, schema: str, table: str) -> bool:
+        found = self.read(
+            "select count(*) as n from information_schema.tables"
+            f" where table_schema = '{schema}' and table_name = '{table}'"
+        )
+        return bool(found.column("n")[0].as_py())
 
     def run(self, sql: str) -> None:
         self.connection.execute(sql)

@@ -29,6 +29,7 @@ PREFIX = "c360_"
 
 class PostgresEngine:
     name = "postgres"
+    builds_slices = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -129,6 +130,13 @@ class PostgresEngine:
             copy_in(cursor, name, data)
             cursor.execute(sql.SQL("analyze {}").format(name))
         self.connection.commit()
+
+    def has(self, schema: str, table: str) -> bool:
+        found = self.read(
+            "select count(*) as n from information_schema.tables"
+            f" where table_schema = '{PREFIX}{schema}' and table_name = '{table}'"
+        )
+        return bool(found.column("n")[0].as_py())
 
     def run(self, sql: str) -> None:
         with self.connection.cursor() as cursor:

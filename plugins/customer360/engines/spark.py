@@ -21,20 +21,20 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from customer360.contracts import ENTITIES
 from customer360.engines import spark_cluster
-from customer360.engines.base import LakeFile
+from customer360.engines.base import SCHEMAS, LakeFile
 from customer360.engines.spark_lake import spark_url, stage_entity
 from customer360.engines.spark_runtime import iceberg_jar, java
 from customer360.engines.spark_statements import Statements, connect, submit_arguments
-from customer360.contracts import ENTITIES
 from customer360.settings import Settings
 
-SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts", "seeds")
 CATALOG = "c360"
 
 
 class SparkEngine:
     name = "spark"
+    builds_slices = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -89,6 +89,23 @@ class SparkEngine:
             self.statements.run(
                 f"create or replace table {CATALOG}.{schema}.{table} using iceberg as select * from parquet.`{source}`"
             )
+
+    def has(self, schema: str, table: str) -> bool:
+        return bool(self.statements.rows(f"show tables in {CATALOG}.{schema} like '{table}'"))
+
+    def run(self, sql: str) -> None:
+        self.statements.run(sql)
+
+    def define(self, schema: str, table: str, query: str) -> None:
+        self.statements.run(f"create or replace table {CATALOG}.{schema}.{table} using iceberg as {query}")
+
+    def clear(self, schema: str) -> None:
+        for _, table, *_ in self.statements.rows(f"show tables in {CATALOG}.{schema}"):
+            self.statements.run(f"drop table if exists {CATALOG}.{schema}.{table} purge")
+
+    def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
+        same = " and ".join(f"m.{name} = d.{name}" for name in key)
+        self.statements.run(f"merge into {target} as m using {source} as d on {same} when matched then delete")
 
     def reset(self) -> None:
         for schema in SCHEMAS:

@@ -60,11 +60,14 @@ _GROUPS = """
     create or replace temp table record_group as
     select l.record_key, coalesce(g.group_key, l.component) as group_key
     from linked l left join label_group g on l.component = g.label
-    union
-    select l.record_key, g.group_key from labelled l join label_group g using (label);
+    union all
+    select l.record_key, any_value(g.group_key)
+    from labelled l join label_group g using (label)
+    where l.label = l.record_key group by 1;
     create or replace temp table node_group as
     select node, group_key from grouped
-    union
+    union all
     select c.node, coalesce(g.group_key, c.component)
     from components c left join label_group g on c.component = g.label
+    where c.node not in (select node from grouped)
 """

@@ -193,15 +193,15 @@ _OUTPUT = """
 def _tables(as_of: datetime) -> dict[str, str]:
     stamp = f"timestamp '{as_of:%Y-%m-%d %H:%M:%S}'"
     return {
-        "customer_identifier": "select * from out_identifier order by identifier_key",
-        "customer_record": "select record_key, customer_id from out_record order by record_key",
-        "identifier_class": "select identifier_key, identifier_class, reason from classes order by identifier_key",
-        "record_group": "select record_key, group_key from record_group order by record_key",
-        "node_group": "select node, group_key from node_group order by node",
+        "customer_identifier": "select * from out_identifier",
+        "customer_record": "select record_key, customer_id from out_record",
+        "identifier_class": "select identifier_key, identifier_class, reason from classes",
+        "record_group": "select record_key, group_key from record_group",
+        "node_group": "select node, group_key from node_group",
         "customer": f"""
             select o.customer_id, coalesce(make_timestamp(epoch_us(c.created_as_of)), {stamp}) as created_as_of,
                 o.customer_kind
-            from out_customer o left join customers c using (customer_id) order by 1
+            from out_customer o left join customers c using (customer_id)
         """,
         # Aliases of aliases point to whoever lives.
         "customer_alias": f"""

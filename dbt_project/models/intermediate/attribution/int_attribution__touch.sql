@@ -1,13 +1,17 @@
 -- Interactions that may earn credit, with where they came from; of a web session only the first.
 with candidates as (
+    select *, 1 as session_rank
+    from {{ ref('fct_interactions') }}
+    where is_touch and interaction_class = 'person' and customer_id is not null and session_id is null
+    union all
     select
         *,
         row_number() over (
-            partition by customer_id, source, coalesce(session_id, source_record_id)
+            partition by customer_id, source, session_id
             order by occurred_at, interaction_id
         ) as session_rank
     from {{ ref('fct_interactions') }}
-    where is_touch and interaction_class = 'person' and customer_id is not null
+    where is_touch and interaction_class = 'person' and customer_id is not null and session_id is not null
 ),
 
 -- A visit without campaign parameters is described by its click id, else by its referrer.

@@ -18,8 +18,12 @@ with contacts as (
 ),
 
 records as (
-    select customer_id, count(*) as records, count(distinct source) as sources
-    from {{ ref('customer_identity_map') }}
+    select customer_id, sum(records) as records, count(*) as sources
+    from (
+        select customer_id, source, count(*) as records
+        from {{ ref('customer_identity_map') }}
+        group by customer_id, source
+    ) as by_source
     group by customer_id
 ),
 

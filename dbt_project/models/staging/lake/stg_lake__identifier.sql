@@ -11,18 +11,46 @@ with versions as (
     from {{ ref('stg_lake__opportunity') }}
     union all
     select record_key, batch_id, source_row, ordered_at from {{ ref('stg_lake__sales_order') }}
+),
+
+-- An identifier stands once in most records: only those that repeat one are put together.
+repeated as (
+    select record_key as repeated_record, identifier_key as repeated_key
+    from {{ source('lake', 'identifier') }}
+    group by record_key, identifier_key
+    having count(*) > 1
+),
+
+kept as (
+    select
+        i.record_key,
+        i.identifier_key,
+        i.source,
+        i.record_kind,
+        i.identifier_type,
+        i.identifier_value,
+        v.seen_at,
+        i.is_valid,
+        r.repeated_key is not null as is_repeated
+    from {{ source('lake', 'identifier') }} as i
+    inner join versions as v
+        on i.record_key = v.record_key and i.batch_id = v.batch_id and i.row_number = v.source_row
+    left join repeated as r on i.record_key = r.repeated_record and i.identifier_key = r.repeated_key
 )
 
+select record_key, identifier_key, source, record_kind, identifier_type, identifier_value, seen_at, is_valid
+from kept
+where not is_repeated
+union all
 select
-    i.record_key,
-    i.identifier_key,
-    i.source,
-    i.record_kind,
-    i.identifier_type,
-    i.identifier_value,
-    min(v.seen_at) as seen_at,
-    bool_and(i.is_valid) as is_valid
-from {{ source('lake', 'identifier') }} as i
-inner join versions as v
-    on i.record_key = v.record_key and i.batch_id = v.batch_id and i.row_number = v.source_row
-group by i.record_key, i.identifier_key, i.source, i.record_kind, i.identifier_type, i.identifier_value
+    record_key,
+    identifier_key,
+    source,
+    record_kind,
+    identifier_type,
+    identifier_value,
+    min(seen_at) as seen_at,
+    bool_and(is_valid) as is_valid
+from kept
+where is_repeated
+group by record_key, identifier_key, source, record_kind, identifier_type, identifier_value
