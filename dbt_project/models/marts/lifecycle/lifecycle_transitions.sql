@@ -35,7 +35,8 @@ select
     cast(greatest(m.orders, 1) as integer) as cycle,
     {{ days_between('m.previous_at', 'm.occurred_at') }} as days_in_stage,
     cast(
-        case when m.previous_stage is null then 'entry' else coalesce(a.direction, 'impossible') end as {{ text_type() }}
+        case when m.previous_stage is null then 'entry' else coalesce(a.direction, 'impossible') end
+        as {{ text_type() }}
     ) as direction,
     (m.previous_stage is null or a.direction is not null) and not m.is_out_of_order as is_allowed
 from moves as m
