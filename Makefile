@@ -10,7 +10,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale
+.PHONY: help install demo test test-slow install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,14 +28,19 @@ $(VENV)/.installed: pyproject.toml uv.lock | $(UV)
 demo: install ## three nights of a made-up company through the real DAGs
 	$(C360) demo
 
-test: install lint ## lint and every test but the slow ones
-	$(VENV)/bin/python -m pytest -m "not slow"
+test: install lint ## lint and every test but the slow ones and Spark's
+	$(VENV)/bin/python -m pytest -m "not slow and not spark"
 
 test-slow: install ## the tests that take minutes: kills under a live scheduler, the demo as a whole
-	$(VENV)/bin/python -m pytest -m slow
+	$(VENV)/bin/python -m pytest -m "slow and not spark"
 
-parity: install ## the same marts on every engine, row for row
+install-spark: $(UV) ## the environment with Spark, the third engine; needs Java 17
+	$(UV) sync --frozen --extra spark --python $(PYTHON)
+	@touch $(VENV)/.installed
+
+parity: install-spark ## the same marts on every engine, row for row; ends with one line of figures
 	$(VENV)/bin/python -m pytest tests/parity
+	@cat .local/parity.json && echo
 
 ui: install ## Airflow, the DAGs, the reports and the published data on loopback ports
 	$(C360) ui
