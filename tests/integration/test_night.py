@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import openpyxl
 import psycopg2
 import pytest
 
-from customer360 import nightly, postgres
+from customer360 import airflow_local, nightly, postgres
 from customer360.publish import publication
 from customer360.settings import Settings
+from customer360.sources import load_sources
 
 NIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -258,14 +260,23 @@ sources:
 """
 
 
-def test_real_files_of_others_go_through_with_every_row_accounted_for(
-    settings: Settings, samples: Path, monkeypatch: pytest.MonkeyPatch
+def test_real_files_of_others_go_through_the_dags_with_every_row_accounted_for(
+    settings: Settings, samples: Path, tmp_path: Path
 ) -> None:
     settings.sources.write_text(REAL, "utf-8")
-    monkeypatch.setenv("C360_LANDING", str(samples))
-    as_of = datetime(2026, 11, 1, tzinfo=UTC)
-    ingest(as_of)
-    night = run(as_of)
+    settings = replace(settings, landing=str(samples))
+    environment = {**os.environ, **airflow_local.environment(settings), "C360_SERVING_URL": settings.serving_url or ""}
+    airflow_local.migrate(environment)
+    report = tmp_path / "dags.jsonl"
+    night = [sys.executable, "-m", "customer360.demo.dag_night", "2026-11-01T00:00:00+00:00", str(report)]
+    done = subprocess.run(night, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    dags = [json.loads(line) for line in report.read_text("utf-8").splitlines()]
+    assert {line["dag"] for line in dags} == {
+        *(f"ingest_{name}" for name in load_sources(settings.sources).sources),
+        "customer_360",
+    }
+    assert {line["state"] for line in dags} == {"success"}
     with psycopg2.connect(settings.serving_url) as connection, connection.cursor() as cursor:
         cursor.execute("select path, status, rows_read, rows_loaded + rows_rejected + rows_duplicate from ops.ledger")
         rows = cursor.fetchall()
@@ -276,4 +287,4 @@ def test_real_files_of_others_go_through_with_every_row_accounted_for(
     assert read["web/snowplow_web_events.csv"] == 160
     assert read["phone/twilio_calls_api_example.json"] == 4
     assert read["crm/hubspot_deal_data.csv"] == 44
-    assert night["changes"]["customer_360"]["total"] > 80
+    assert query(settings, "select count(*) > 80 from customer_360") == [(True,)]

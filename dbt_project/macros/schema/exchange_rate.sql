@@ -9,3 +9,8 @@
     1
     {%- endif -%}
 {%- endmacro %}
+
+{#- An amount in the company's currency. The widths keep the product exact within 38 digits on every engine. -#}
+{% macro converted(amount, currency, rate) -%}
+    cast({{ amount }} as decimal(20, 6)) * cast({{ exchange_rate(currency, rate) }} as decimal(16, 8))
+{%- endmacro %}

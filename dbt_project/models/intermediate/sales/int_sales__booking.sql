@@ -11,8 +11,9 @@ with judged as (
         s.delivered_at,
         coalesce(p.effect, 'order') as effect,
         s.amount < 0 as is_negative,
-        case when p.effect = 'refund' then -1 * abs(s.amount) else s.amount end
-        * {{ exchange_rate('s.currency', 'x.rate') }} as amount
+        {{ converted(
+            "case when p.effect = 'refund' then -1 * abs(s.amount) else s.amount end", 's.currency', 'x.rate'
+        ) }} as amount
     from {{ ref('stg_lake__sales_order') }} as s
     left join {{ ref('order_statuses') }} as p on {{ lower_case('s.status') }} = p.status
     left join {{ ref('int_sales__exchange_rate') }} as x

@@ -8,5 +8,5 @@ select
             cast('9999-12-31' as date)
         ) as timestamp
     ) as valid_to,
-    cast(rate as decimal(18, 8)) as rate
+    cast(rate as decimal(16, 8)) as rate
 from {{ ref('exchange_rates') }}

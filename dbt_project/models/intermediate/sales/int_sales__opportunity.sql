@@ -25,7 +25,7 @@ select
     o.source,
     o.source_record_id,
     o.stage,
-    cast(o.amount * {{ exchange_rate('o.currency', 'x.rate') }} as decimal(18, 2)) as amount,
+    cast({{ converted('o.amount', 'o.currency', 'x.rate') }} as decimal(18, 2)) as amount,
     o.amount is not null and {{ exchange_rate('o.currency', 'x.rate') }} is null as is_unconverted,
     o.currency,
     coalesce(o.ended_at < {{ as_of() }}, false) as is_closed,

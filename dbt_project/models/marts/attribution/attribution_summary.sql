@@ -4,7 +4,7 @@ with spent as (
     select
         s.spend_date,
         s.campaign,
-        coalesce(s.cost * {{ exchange_rate('s.currency', 'x.rate') }}, 0) as cost,
+        coalesce({{ converted('s.cost', 's.currency', 'x.rate') }}, 0) as cost,
         coalesce(p.channel_group, 'Paid Other') as channel_group
     from {{ ref('fct_ad_spend') }} as s
     left join {{ ref('ad_platforms') }} as p on s.platform = p.platform
