@@ -10,7 +10,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow parity ui stop lint format clean env docs bench-ingest bench-nightly
+.PHONY: help install install-spark demo test test-slow parity ui stop lint format clean env docs bench-ingest bench-nightly
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,19 +25,26 @@ $(VENV)/.installed: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --python $(PYTHON)
 	@touch $@
 
-demo: install ## three nights of a made-up company through the real DAGs
-	$(C360) demo
+install-spark: $(VENV)/.installed-spark ## the same with Spark; needs Java 17 on the machine
 
-test: install lint ## lint and every test
+$(VENV)/.installed-spark: $(VENV)/.installed
+	$(UV) sync --frozen --python $(PYTHON) --extra spark
+	@touch $@
+
+demo: $(if $(filter spark,$(ENGINE)),install-spark,install) ## three nights of a made-up company; ENGINE=postgres or spark
+	$(C360) demo $(if $(ENGINE),--engine $(ENGINE))
+
+test: install-spark lint ## lint and every test
 	$(VENV)/bin/python -m pytest
 
-parity: install ## the same marts on every engine, row for row
-	$(VENV)/bin/python -m pytest tests/parity
+parity: install-spark ## the same marts on every engine, row for row; ends with a JSON summary
+	@rm -f .local/parity.json
+	@status=0; $(VENV)/bin/python -m pytest tests/parity || status=$$?; cat .local/parity.json || status=1; exit $$status
 
 ui: install ## Airflow, the DAGs, the reports and the published data on loopback ports
 	$(C360) ui
 
-stop: install ## stop the embedded Postgres
+stop: install ## stop the embedded Postgres and Spark
 	$(C360) stop
 
 lint: install ## ruff, mypy, sqlfluff: check only

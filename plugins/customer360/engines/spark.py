@@ -12,7 +12,6 @@ import contextlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -21,12 +20,12 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from customer360.contracts import ENTITIES
 from customer360.engines import spark_cluster
 from customer360.engines.base import LakeFile
 from customer360.engines.spark_lake import spark_url, stage_entity
 from customer360.engines.spark_runtime import iceberg_jar, java
 from customer360.engines.spark_statements import Statements, connect, submit_arguments
-from customer360.contracts import ENTITIES
 from customer360.settings import Settings
 
 SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts", "seeds")
@@ -55,7 +54,7 @@ class SparkEngine:
         """Where sessions are opened; our own cluster is started when none is given."""
         if self._endpoint is None:
             jar = iceberg_jar(self.settings)
-            cluster = spark_cluster.start(cluster_folder(self.settings), jar, cores=self.settings.threads)
+            cluster = spark_cluster.start(spark_cluster.folder(self.settings), jar, cores=self.settings.threads)
             self._endpoint = cluster.endpoint
         return self._endpoint
 
@@ -123,7 +122,7 @@ class SparkEngine:
         if self.endpoint.startswith(("sc://", "spark+thrift://")):
             return None
         java()
-        folder = cluster_folder(self.settings)
+        folder = spark_cluster.folder(self.settings)
         path = folder / "driver.conf"
         properties = spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), folder)
         spark_cluster.write_properties(path, properties)
@@ -141,17 +140,14 @@ class SparkEngine:
                 filesystem.rm(path, recursive=True)
 
 
-def cluster_folder(settings: Settings) -> Path:
-    """Where our own cluster keeps its state and logs."""
-    return settings.local / "spark"
-
-
 def parameters(warehouse: str) -> dict[str, str]:
     """What every session is told, so that it answers like the other engines."""
     return {
         f"spark.sql.catalog.{CATALOG}": "org.apache.iceberg.spark.SparkCatalog",
         f"spark.sql.catalog.{CATALOG}.type": "hadoop",
         f"spark.sql.catalog.{CATALOG}.warehouse": spark_url(f"{warehouse}/tables"),
+        # A session must see what another one has just written.
+        f"spark.sql.catalog.{CATALOG}.cache-enabled": "false",
         "spark.sql.defaultCatalog": CATALOG,
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.timestampType": "TIMESTAMP_NTZ",

@@ -140,6 +140,6 @@ def _told(what: str) -> Iterator[None]:
         yield
     except EngineError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (of four libraries)
         found = _CONDITION.search(str(error))
         raise EngineError(f"{what}: {found[1] if found else type(error).__name__}") from None
