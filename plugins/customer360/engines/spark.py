@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from customer360.contracts import ENTITIES
 from customer360.engines import spark_cluster
 from customer360.engines.base import LakeFile
-from customer360.engines.spark_lake import spark_url, stage_entity
+from customer360.engines.spark_lake import literal, spark_url, stage_entity
 from customer360.engines.spark_runtime import iceberg_jar, java
 from customer360.engines.spark_statements import Statements, connect, submit_arguments
 from customer360.settings import Settings
@@ -61,7 +61,7 @@ class SparkEngine:
     @property
     def statements(self) -> Statements:
         if self._statements is None:
-            self._statements = connect(self.endpoint, parameters(self.warehouse), self._properties())
+            self._statements = connect(self.endpoint, parameters(self.warehouse), self._properties)
             for schema in SCHEMAS:
                 self._statements.run(f"create schema if not exists {CATALOG}.{schema}")
         return self._statements
@@ -75,7 +75,7 @@ class SparkEngine:
 
     def read(self, sql: str) -> pa.Table:
         with self._exchange() as folder:
-            self.statements.run(f"insert overwrite directory '{spark_url(folder)}' using parquet {sql}")
+            self.statements.run(f"insert overwrite directory {literal(spark_url(folder))} using parquet {sql}")
             return _naive(_read_folder(folder))
 
     def write(self, schema: str, table: str, data: pa.Table) -> None:
@@ -117,15 +117,14 @@ class SparkEngine:
             self._statements.close()
             self._statements = None
 
-    def _properties(self) -> str | None:
-        """File that a driver of our own reads; only a master URL needs one."""
-        if self.endpoint.startswith(("sc://", "spark+thrift://")):
-            return None
+    def _properties(self) -> str:
+        """File that a driver of our own on this machine reads."""
         java()
         folder = spark_cluster.folder(self.settings)
         path = folder / "driver.conf"
-        properties = spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), folder)
-        spark_cluster.write_properties(path, properties)
+        spark_cluster.write_properties(
+            path, spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), folder)
+        )
         return str(path)
 
     @contextlib.contextmanager
