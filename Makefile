@@ -10,7 +10,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale
+.PHONY: help install demo test test-slow test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,8 +25,14 @@ $(VENV)/.installed: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --python $(PYTHON)
 	@touch $@
 
-demo: install ## three nights of a made-up company through the real DAGs
-	$(C360) demo
+install-spark: $(VENV)/.installed-spark ## the same with Spark; needs Java 17 on the machine
+
+$(VENV)/.installed-spark: $(VENV)/.installed
+	$(UV) sync --frozen --python $(PYTHON) --extra spark
+	@touch $@
+
+demo: $(if $(filter spark,$(ENGINE)),install-spark,install) ## three nights of a made-up company; ENGINE=postgres or spark
+	$(C360) demo $(if $(ENGINE),--engine $(ENGINE))
 
 test: install lint ## lint and every test but the slow ones and Spark's
 	$(VENV)/bin/python -m pytest -m "not slow and not spark"
@@ -34,18 +40,17 @@ test: install lint ## lint and every test but the slow ones and Spark's
 test-slow: install ## the tests that take minutes: kills under a live scheduler, the demo as a whole
 	$(VENV)/bin/python -m pytest -m "slow and not spark"
 
-install-spark: $(UV) ## the environment with Spark, the third engine; needs Java 17
-	$(UV) sync --frozen --extra spark --python $(PYTHON)
-	@touch $(VENV)/.installed
+test-spark: install-spark ## the tests that start a Spark cluster
+	$(VENV)/bin/python -m pytest -m spark
 
-parity: install-spark ## the same marts on every engine, row for row; ends with one line of figures
-	$(VENV)/bin/python -m pytest tests/parity
-	@cat .local/parity.json && echo
+parity: install-spark ## the same marts on every engine, row for row; ends with a JSON summary
+	@rm -f .local/parity.json
+	@status=0; $(VENV)/bin/python -m pytest tests/parity || status=$$?; cat .local/parity.json || status=1; exit $$status
 
 ui: install ## Airflow, the DAGs, the reports and the published data on loopback ports
 	$(C360) ui
 
-stop: install ## stop the embedded Postgres
+stop: install ## stop the embedded Postgres and Spark
 	$(C360) stop
 
 lint: install ## ruff, mypy, sqlfluff: check only

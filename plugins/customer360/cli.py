@@ -76,7 +76,7 @@ def demo(
     nights: Annotated[int, typer.Option(min=1, max=30, help="How many nights to run.")] = 3,
     customers: Annotated[int, typer.Option(min=50, help="Size of the made-up company.")] = 3000,
     seed: Annotated[int, typer.Option(help="Same seed, same company.")] = 7,
-    engine: Annotated[str | None, typer.Option(help="duckdb or postgres.")] = None,
+    engine: Annotated[str | None, typer.Option(help="duckdb, postgres or spark.")] = None,
 ) -> None:
     """Run the real DAGs over several nights of a made-up company, and say what each night did."""
     from customer360.demo.nights import run_demo
@@ -295,10 +295,14 @@ def ui(port: Annotated[int, typer.Option(help="Loopback port of Airflow.")] = 80
 
 @app.command()
 def stop() -> None:
-    """Stop the embedded Postgres."""
+    """Stop the embedded Postgres and the Spark cluster of our own."""
     from customer360 import postgres
+    from customer360.engines import spark_cluster
 
-    stopped = postgres.stop(_settings())
+    settings = _settings()
+    if spark_cluster.stop(spark_cluster.folder(settings)):
+        out.print("embedded Spark stopped")
+    stopped = postgres.stop(settings)
     out.print("embedded Postgres stopped" if stopped else "no embedded Postgres was running")
 
 

@@ -12,7 +12,6 @@ import contextlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 from customer360.contracts import ENTITIES
 from customer360.engines import spark_cluster
 from customer360.engines.base import SCHEMAS, LakeFile
-from customer360.engines.spark_lake import spark_url, stage_entity
+from customer360.engines.spark_lake import literal, spark_url, stage_entity
 from customer360.engines.spark_runtime import iceberg_jar, java
 from customer360.engines.spark_statements import Statements, connect, submit_arguments
 from customer360.settings import Settings
@@ -55,14 +54,14 @@ class SparkEngine:
         """Where sessions are opened; our own cluster is started when none is given."""
         if self._endpoint is None:
             jar = iceberg_jar(self.settings)
-            cluster = spark_cluster.start(cluster_folder(self.settings), jar, cores=self.settings.threads)
+            cluster = spark_cluster.start(spark_cluster.folder(self.settings), jar, cores=self.settings.threads)
             self._endpoint = cluster.endpoint
         return self._endpoint
 
     @property
     def statements(self) -> Statements:
         if self._statements is None:
-            self._statements = connect(self.endpoint, parameters(self.warehouse), self._properties())
+            self._statements = connect(self.endpoint, parameters(self.warehouse), self._properties)
             for schema in SCHEMAS:
                 self._statements.run(f"create schema if not exists {CATALOG}.{schema}")
         return self._statements
@@ -76,7 +75,7 @@ class SparkEngine:
 
     def read(self, sql: str) -> pa.Table:
         with self._exchange() as folder:
-            self.statements.run(f"insert overwrite directory '{spark_url(folder)}' using parquet {sql}")
+            self.statements.run(f"insert overwrite directory {literal(spark_url(folder))} using parquet {sql}")
             return _naive(_read_folder(folder))
 
     def write(self, schema: str, table: str, data: pa.Table) -> None:
@@ -135,15 +134,14 @@ class SparkEngine:
             self._statements.close()
             self._statements = None
 
-    def _properties(self) -> str | None:
-        """File that a driver of our own reads; only a master URL needs one."""
-        if self.endpoint.startswith(("sc://", "spark+thrift://")):
-            return None
+    def _properties(self) -> str:
+        """File that a driver of our own on this machine reads."""
         java()
-        folder = cluster_folder(self.settings)
+        folder = spark_cluster.folder(self.settings)
         path = folder / "driver.conf"
-        properties = spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), folder)
-        spark_cluster.write_properties(path, properties)
+        spark_cluster.write_properties(
+            path, spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), folder)
+        )
         return str(path)
 
     @contextlib.contextmanager
@@ -158,17 +156,14 @@ class SparkEngine:
                 filesystem.rm(path, recursive=True)
 
 
-def cluster_folder(settings: Settings) -> Path:
-    """Where our own cluster keeps its state and logs."""
-    return settings.local / "spark"
-
-
 def parameters(warehouse: str) -> dict[str, str]:
     """What every session is told, so that it answers like the other engines."""
     return {
         f"spark.sql.catalog.{CATALOG}": "org.apache.iceberg.spark.SparkCatalog",
         f"spark.sql.catalog.{CATALOG}.type": "hadoop",
         f"spark.sql.catalog.{CATALOG}.warehouse": spark_url(f"{warehouse}/tables"),
+        # A session must see what another one has just written.
+        f"spark.sql.catalog.{CATALOG}.cache-enabled": "false",
         "spark.sql.defaultCatalog": CATALOG,
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.timestampType": "TIMESTAMP_NTZ",

@@ -1,7 +1,7 @@
 """A Spark cluster of our own on this machine: one master, two workers and a server for sessions.
 
 Every process listens on loopback only; the cluster's secret and the server's token are made anew at each
-start and kept in `<folder>/cluster.json` and `<folder>/conf`, readable by their owner only.
+start and kept in `<home>/cluster.json` and `<home>/conf`, readable by their owner only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ import psutil
 
 from customer360.engines.base import EngineError
 from customer360.engines.spark_runtime import java, spark_home
+from customer360.settings import Settings
 
 HOST = "127.0.0.1"
 WORKERS = 2
 _PATIENCE_S = 180  # for all of it on a busy machine
 _DAEMON_MEMORY = "256m"
 _DRIVER_MEMORY = "1g"
+_QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # most statements here are too short to be compiled twice
 _SERVERS = {
     "connect": "org.apache.spark.sql.connect.service.SparkConnectServer",
     "thrift": "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2",
@@ -60,50 +62,58 @@ class Cluster:
     processes: tuple[Process, ...]
 
 
-def start(folder: Path, jar: Path, *, cores: int = 2, memory: str = "1g", server: str = "connect") -> Cluster:
-    """Start the cluster kept in `folder` unless it runs. Safe to call from several processes at once.
+def folder(settings: Settings) -> Path:
+    """Where the cluster of these settings keeps its state and logs."""
+    return settings.local / "spark"
+
+
+def start(home: Path, jar: Path, *, cores: int = 2, memory: str = "1g", server: str = "connect") -> Cluster:
+    """Start the cluster kept in `home` unless it runs. Safe to call from several processes at once.
 
     `server` is connect, thrift, or none (then applications bring their own driver). `cores` and `memory`
     are each worker's together and apiece. Raises EngineError when it does not come up.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        known = status(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home):
+        known = status(home)
         if known is not None:
             return known
-        _end(folder)
-        return _launch(folder, jar, cores, memory, server)
+        _end(home)
+        return _launch(home, jar, cores, memory, server)
 
 
-def status(folder: Path) -> Cluster | None:
-    """The cluster kept in `folder` if every process of it runs."""
-    known = _state(folder)
+def status(home: Path) -> Cluster | None:
+    """The cluster kept in `home` if every process of it runs."""
+    known = _state(home)
     return known if known is not None and all(process.running() for process in known.processes) else None
 
 
-def stop(folder: Path) -> bool:
+def stop(home: Path) -> bool:
     """Stop the cluster; False if none runs."""
-    if not folder.is_dir():
+    if not home.is_dir():
         return False
-    with _locked(folder):
-        return _end(folder)
+    with _locked(home):
+        return _end(home)
 
 
 # Starting -----------------------------------------------------------------------------------------
 
 
-def _launch(folder: Path, jar: Path, cores: int, memory: str, server: str) -> Cluster:
+def _launch(home: Path, jar: Path, cores: int, memory: str, server: str) -> Cluster:
     java()
-    conf = folder / "conf"
+    conf = home / "conf"
     conf.mkdir(mode=0o700, exist_ok=True)
     token = secrets.token_urlsafe(24)
     ports = _free_ports(2)
     master = f"spark://{HOST}:{ports[0]}"
-    properties = _properties(folder, jar, master) | {
+    properties = _properties(home, jar, master) | {
         "spark.connect.grpc.binding.address": HOST,
         "spark.connect.grpc.binding.port": str(ports[1]),
         "spark.connect.authenticate.token": token,
         "spark.executor.memory": memory,
+        "spark.sql.shuffle.partitions": str(2 * cores),  # the default, 200, is for clusters of another size
+        "spark.executor.extraJavaOptions": _QUICK_START,
+        "spark.driver.extraJavaOptions": _QUICK_START,
     }
     write_properties(conf / "spark-defaults.conf", properties)
     environment = {
@@ -111,7 +121,9 @@ def _launch(folder: Path, jar: Path, cores: int, memory: str, server: str) -> Cl
         "SPARK_HOME": str(spark_home()),
         "SPARK_CONF_DIR": str(conf),
         "SPARK_LOCAL_IP": HOST,
-        "SPARK_LOCAL_DIRS": str(folder / "scratch"),
+        "SPARK_LOCAL_DIRS": str(home / "scratch"),
+        "SPARK_DAEMON_JAVA_OPTS": _QUICK_START,
+        "SPARK_LAUNCHER_OPTS": _QUICK_START,
         "HIVE_SERVER2_THRIFT_PORT": str(ports[1]),
         "HIVE_SERVER2_THRIFT_BIND_HOST": HOST,
     }
@@ -126,46 +138,46 @@ def _launch(folder: Path, jar: Path, cores: int, memory: str, server: str) -> Cl
 
     def begin(name: str, *arguments: str, memory: str = _DAEMON_MEMORY) -> Process:
         told = environment | {"SPARK_DAEMON_MEMORY": memory}  # the server's, too: it counts as a daemon
-        process = _begin(folder, name, (launcher, *arguments), told)
+        process = _begin(home, name, (launcher, *arguments), told)
         begun.append(process)
-        _write_private(folder / "cluster.json", _as_json(Cluster(master, endpoints[server], tuple(begun))))
+        _write_private(home / "cluster.json", _as_json(Cluster(master, endpoints[server], tuple(begun))))
         return process
 
     try:
         daemon = "org.apache.spark.deploy"
         first = begin("master", f"{daemon}.master.Master", "--host", HOST, "--port", str(ports[0]), "--webui-port", "0")
-        _wait_for_port(ports[0], first, folder / "master.log", deadline)
+        _wait_for_port(ports[0], first, home / "master.log", deadline)
         for number in range(1, WORKERS + 1):
-            options = ("--host", HOST, "--webui-port", "0", "--work-dir", str(folder / "work"))
+            options = ("--host", HOST, "--webui-port", "0", "--work-dir", str(home / "work"))
             size = ("--cores", str(max(1, cores // WORKERS)), "--memory", memory)
             begin(f"worker-{number}", f"{daemon}.worker.Worker", *options, *size, master)
         if server != "none":
             submit = ("org.apache.spark.deploy.SparkSubmit", "--class", _SERVERS[server], "spark-internal")
             last = begin(server, *submit, memory=_DRIVER_MEMORY)
-            _wait_for_port(ports[1], last, folder / f"{server}.log", deadline)
+            _wait_for_port(ports[1], last, home / f"{server}.log", deadline)
     except BaseException:
-        _end(folder)
+        _end(home)
         raise
     return Cluster(master, endpoints[server], tuple(begun))
 
 
-def _properties(folder: Path, jar: Path, master: str) -> dict[str, str]:
+def _properties(home: Path, jar: Path, master: str) -> dict[str, str]:
     """What every process of the cluster is told."""
-    return driver_properties(master, jar, folder) | {
+    return driver_properties(master, jar, home) | {
         "spark.master.rest.enabled": "false",
         "spark.authenticate": "true",
         "spark.authenticate.secret": secrets.token_urlsafe(24),
     }
 
 
-def driver_properties(master: str, jar: Path, folder: Path) -> dict[str, str]:
+def driver_properties(master: str, jar: Path, home: Path) -> dict[str, str]:
     """What an application needs to run on `master` from this machine."""
     properties = {
         "spark.master": master,
         "spark.jars": str(jar),
         "spark.ui.enabled": "false",
         "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.warehouse.dir": str(folder / "unused"),
+        "spark.sql.warehouse.dir": str(home / "unused"),
         "spark.driver.memory": _DRIVER_MEMORY,
     }
     if f"//{HOST}:" in master:
@@ -180,13 +192,13 @@ def write_properties(path: Path, properties: Mapping[str, str]) -> None:
     _write_private(path, "\n".join(lines) + "\n")
 
 
-def _begin(folder: Path, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Process:
-    with (folder / f"{name}.log").open("wb") as log:
+def _begin(home: Path, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Process:
+    with (home / f"{name}.log").open("wb") as log:
         # A session of its own: the cluster outlives the command that started it.
         process = subprocess.Popen(  # noqa: S603  (Spark's own launcher, our own arguments)
             command,
             env=dict(environment),
-            cwd=folder,
+            cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -217,9 +229,9 @@ def _free_ports(count: int) -> list[int]:
 # Stopping -----------------------------------------------------------------------------------------
 
 
-def _end(folder: Path) -> bool:
+def _end(home: Path) -> bool:
     """End what still runs, the server first so that it lets its executors go."""
-    known = _state(folder)
+    known = _state(home)
     if known is None:
         return False
     running = [found for process in reversed(known.processes) if (found := process.running())]
@@ -235,17 +247,17 @@ def _end(folder: Path) -> bool:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         psutil.wait_procs(left, timeout=5)
-    (folder / "cluster.json").unlink(missing_ok=True)
+    (home / "cluster.json").unlink(missing_ok=True)
     for scratch in ("scratch", "work"):
-        shutil.rmtree(folder / scratch, ignore_errors=True)
+        shutil.rmtree(home / scratch, ignore_errors=True)
     return bool(running)
 
 
 # State --------------------------------------------------------------------------------------------
 
 
-def _state(folder: Path) -> Cluster | None:
-    path = folder / "cluster.json"
+def _state(home: Path) -> Cluster | None:
+    path = home / "cluster.json"
     if not path.is_file():
         return None
     found = json.loads(path.read_text("utf-8"))
@@ -265,7 +277,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
+def _locked(home: Path) -> Iterator[None]:
+    with (home / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

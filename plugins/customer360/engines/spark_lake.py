@@ -41,13 +41,15 @@ def stage_entity(statements: Statements, catalog: str, entity: str, files: Seque
     wanted = {(file.source, file.batch_id, _as_listed(file.path)) for file in files}
     gone = {(source, batch) for source, batch, _ in staged - wanted}
     for source, batch in sorted(gone):
-        statements.run(f"delete from {catalog}.{table} where source = {_text(source)} and batch_id = {_text(batch)}")
+        statements.run(
+            f"delete from {catalog}.{table} where source = {literal(source)} and batch_id = {literal(batch)}"
+        )
     kept = {each for each in staged if each[:2] not in gone}
     new = [file for file in files if (file.source, file.batch_id, _as_listed(file.path)) not in kept]
     for path in _in_few_calls(new):
         source_table = "parquet.`" + spark_url(path).replace("`", "``") + "`"
         statements.run(
-            f"call {catalog}.system.add_files(table => {_text(table)}, source_table => {_text(source_table)})"
+            f"call {catalog}.system.add_files(table => {literal(table)}, source_table => {literal(source_table)})"
         )
 
 
@@ -95,5 +97,6 @@ def _in_few_calls(files: Sequence[LakeFile]) -> Iterator[str]:
             yield from sorted(paths)
 
 
-def _text(value: str) -> str:
+def literal(value: str) -> str:
+    """A text in Spark's SQL."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ from urllib.parse import urlsplit
 from customer360.engines.base import EngineError
 
 SCHEMES = ("sc://", "spark+thrift://", "spark://", "local[")
+_PORTS = {"sc": 15002, "spark+thrift": 10000, "spark": 7077}
+_PROBE_S = 10
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
 
 
@@ -31,33 +35,50 @@ class Statements(Protocol):
     def close(self) -> None: ...
 
 
-def connect(endpoint: str, parameters: Mapping[str, str], properties: str | None) -> Statements:
-    """A connection to `endpoint`. `properties` is the file a driver of our own reads.
+def connect(endpoint: str, parameters: Mapping[str, str], properties: Callable[[], str]) -> Statements:
+    """A connection to `endpoint`. `properties` makes the file that a driver of our own reads.
 
     Raises EngineError when nothing answers there or the scheme is none of SCHEMES.
     """
+    if not endpoint.startswith(SCHEMES):
+        raise EngineError(f"C360_ENGINE_URL must begin with one of {', '.join(SCHEMES)} for engine spark")
+    _probe(endpoint)
     if endpoint.startswith("spark+thrift://"):
         return _ThriftStatements(endpoint, parameters)
-    if endpoint.startswith(SCHEMES):
-        return _SessionStatements(endpoint, parameters, properties)
-    raise EngineError(f"C360_ENGINE_URL must begin with one of {', '.join(SCHEMES)} for engine spark")
+    return _SessionStatements(endpoint, parameters, properties)
+
+
+def _probe(endpoint: str) -> None:
+    """Refuse an endpoint where nobody listens: Spark's own clients go on trying for minutes."""
+    if endpoint.startswith("local["):
+        return
+    scheme, _, rest = endpoint.partition("://")
+    for place in rest.split("/")[0].split(","):  # several masters may be named
+        parts = urlsplit(f"//{place}")
+        try:
+            port = parts.port or _PORTS[scheme]
+            socket.create_connection((parts.hostname or "", port), timeout=_PROBE_S).close()
+        except (OSError, ValueError):
+            continue
+        return
+    raise EngineError(f"no Spark answers at {display(endpoint)}")
 
 
 def display(endpoint: str) -> str:
     """The endpoint without what is secret in it."""
-    parts = urlsplit(endpoint)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.hostname else endpoint
+    scheme, separator, rest = endpoint.partition("://")
+    return scheme + separator + rest.split("/")[0].rpartition("@")[2]
 
 
 class _SessionStatements:
     """A pyspark session: of a Connect server (`sc://`), or of a driver in this process (a master URL)."""
 
-    def __init__(self, endpoint: str, parameters: Mapping[str, str], properties: str | None) -> None:
+    def __init__(self, endpoint: str, parameters: Mapping[str, str], properties: Callable[[], str]) -> None:
         builder = _builder()
         if endpoint.startswith("sc://"):
             builder = builder.remote(endpoint)
         else:
-            os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(properties)
+            os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(properties())
         for name, value in parameters.items():
             builder = builder.config(name, value)
         # pyspark logs every refused statement whole, values and all.
@@ -83,8 +104,6 @@ class _ThriftStatements:
 
     def __init__(self, endpoint: str, parameters: Mapping[str, str]) -> None:
         parts = urlsplit(endpoint)
-        if not parts.hostname:
-            raise EngineError("a Thrift endpoint is written spark+thrift://host:port")
         try:
             from pyhive import hive
         except ImportError as error:
@@ -92,7 +111,7 @@ class _ThriftStatements:
         with _told(f"no Spark answers at {display(endpoint)}"):
             self._connection = hive.connect(
                 host=parts.hostname,
-                port=parts.port or 10000,
+                port=parts.port or _PORTS["spark+thrift"],
                 username=parts.username,
                 configuration=dict(parameters),
             )
@@ -120,9 +139,9 @@ class _ThriftStatements:
 NOT_INSTALLED = "engine spark needs the packages of the extra `spark`: run `make install-spark`"
 
 
-def submit_arguments(properties: str | None) -> str:
-    """PYSPARK_SUBMIT_ARGS for a driver that reads `properties`."""
-    return f"--properties-file {properties} pyspark-shell" if properties else "pyspark-shell"
+def submit_arguments(properties: str) -> str:
+    """PYSPARK_SUBMIT_ARGS for a driver that reads the file `properties` after the cluster's own defaults."""
+    return f"--load-spark-defaults --properties-file {shlex.quote(properties)} pyspark-shell"
 
 
 def _builder() -> Any:
@@ -140,6 +159,6 @@ def _told(what: str) -> Iterator[None]:
         yield
     except EngineError:
         raise
-    except Exception as error:  # noqa: BLE001  (each client has its own, without a common base)
+    except Exception as error:  # noqa: BLE001  (of four libraries)
         found = _CONDITION.search(str(error))
         raise EngineError(f"{what}: {found[1] if found else type(error).__name__}") from None

@@ -1,0 +1,141 @@
+"""Every macro of `macros/cross_db` gives the same answer on every engine; so do the forms that models share.
+
+The cases are compiled into a dbt project of their own beside the real macros, one row each.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from customer360.dbt_runner import run_dbt
+from customer360.engines import Engine, open_engine
+from customer360.settings import project_root
+from parity.conftest import ENGINES, EngineSettings
+
+# Expression → its answer as text. `ts` is a shorthand for a timestamp.
+ANSWERS = {
+    "{{ int_div('7', '2') }}": "3",
+    "{{ int_div('-7', '2') }}": "-3",
+    "{{ int_div('cast(1000000000 as bigint)', 'cast(3 as bigint)') }}": "333333333",
+    "{{ days_between(ts('2026-03-28 12:00:00'), ts('2026-03-30 11:59:59.999999')) }}": "1",
+    "{{ days_between(ts('2026-03-28 12:00:00'), ts('2026-03-30 12:00:00')) }}": "2",
+    "{{ days_between(ts('2024-02-28 00:00:00'), ts('2024-03-01 00:00:00')) }}": "2",
+    "{{ days_between(ts('2026-01-02 00:00:00'), ts('2026-01-01 00:00:00.000001')) }}": "-1",
+    "{{ days_between(ts('1900-01-01 00:00:00'), ts('2026-01-01 00:00:00')) }}": "46021",
+    "coalesce({{ days_between('cast(null as timestamp)', ts('2026-01-01 00:00:00')) }}, 0)": "0",
+    "{{ lower_case(\"'ÜBER Ärger'\") }}": "über ärger",
+    "{{ lower_case(\"'ΟΔΟΣ ΣΑΣ'\") }}": "οδοσ σασ",
+    "{{ lower_case(\"'İI'\") }}": "ii",
+    "{{ lower_case(\"'STRASSE ẞ'\") }}": "strasse ß",
+    "coalesce({{ lower_case('cast(null as ' ~ text_type() ~ ')') }}, 'null')": "null",
+    "cast(12 as {{ text_type() }})": "12",
+    "coalesce(cast(null as {{ text_type() }}), '') || '|' || 'b'": "|b",
+    "trim(both ' ' from '  a\u00a0 ')": "a\u00a0",
+    "split_part('www.example.com', '.', 2)": "example",
+    "split_part('example', '.', 3) || '.'": ".",
+    "nullif('', '') is null": True,
+    "{{ add_days(ts('2026-03-28 12:00:00'), 2) }} = {{ ts('2026-03-30 12:00:00') }}": True,
+    "{{ add_days(ts('2024-02-29 00:00:00'), '-1 * 366') }} = {{ ts('2023-02-28 00:00:00') }}": True,
+    "{{ add_days(ts('2025-10-25 23:30:00'), 1) }} = {{ ts('2025-10-26 23:30:00') }}": True,
+    "{{ month_start(ts('2024-02-29 23:59:59.999999')) }} = cast('2024-02-01' as date)": True,
+    "{{ month_start(\"cast('2024-12-31' as date)\") }} = cast('2024-12-01' as date)": True,
+    "{{ regexp_like(\"'my shop'\", '([^a-df-z]|^)shop') }}": True,
+    "{{ regexp_like(\"'workshop'\", '([^a-df-z]|^)shop') }}": False,
+    "{{ regexp_like(\"'a' || chr(10) || 'shop'\", '([^a-df-z]|^)shop') }}": True,
+    "{{ regexp_like(\"'12-34'\", '^[0-9]+-[0-9]+$') }}": True,
+    "'10%_off' like '%cp%'": False,
+    "greatest({{ ts('2026-01-01 00:00:00') }}, cast(null as timestamp)) = {{ ts('2026-01-01 00:00:00') }}": True,
+    "cast(cast('0.005' as decimal(18, 6)) as decimal(18, 2)) = 0.01": True,
+    "cast(cast('-0.005' as decimal(18, 6)) as decimal(18, 2)) = -0.01": True,
+    "cast(cast('0.015' as decimal(18, 6)) as decimal(18, 2)) = 0.02": True,
+    "cast(3 as bigint) * cast(0.000000001 as decimal(10, 9)) = 0.000000003": True,
+    "'a' < 'B'": False,
+    "'Z' < 'a'": True,
+    "'z' < 'é'": True,
+}
+MACROS = {path.stem for path in (project_root() / "dbt_project" / "macros" / "cross_db").glob("*.sql")}
+SHORTHAND = "{% macro ts(text) %}cast('{{ text }}' as timestamp){% endmacro %}\n"
+MERGED = """
+{{ config(materialized='incremental', unique_key='key', incremental_strategy=incremental_strategy(), schema='staging') }}
+select * from (
+    select cast(1 as bigint) as key, cast('kept' as {{ text_type() }}) as word
+    union all
+    select cast(2 as bigint), cast('{{ "changed" if is_incremental() else "first" }}' as {{ text_type() }})
+    {% if is_incremental() %}
+    union all
+    select cast(3 as bigint), cast('new' as {{ text_type() }})
+    {% endif %}
+) as given
+{% if is_incremental() %}where key > 1{% endif %}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose dbt project holds the real macros and the cases."""
+    home = tmp_path_factory.mktemp("macros")
+    real, made = project_root() / "dbt_project", home / "dbt_project"
+    shutil.copytree(real / "macros", made / "macros")
+    shutil.copy(real / "profiles.yml", made)
+    lines = (real / "dbt_project.yml").read_text("utf-8").splitlines()
+    (made / "dbt_project.yml").write_text("\n".join(line for line in lines if "+group:" not in line), "utf-8")
+    (made / "macros" / "ts.sql").write_text(SHORTHAND, "utf-8")
+    models = made / "models" / "staging"
+    models.mkdir(parents=True)
+    (models / "answers.sql").write_text("\nunion all\n".join(_row(*case) for case in enumerate(ANSWERS)), "utf-8")
+    (models / "merged.sql").write_text(MERGED, "utf-8")
+    return home
+
+
+def _row(number: int, expression: str) -> str:
+    value = expression
+    if isinstance(ANSWERS[expression], bool):
+        value = f"case when {expression} then 'true' else 'false' end"
+    return f"select {number} as number, cast({value} as {{{{ text_type() }}}}) as answer"
+
+
+def test_every_macro_has_a_case() -> None:
+    used = {name for text in (*ANSWERS, MERGED) for name in re.findall(r"\b([a-z_]+)\(", text)}
+    assert used >= MACROS
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_answers_are_the_same(engine: str, project: Path, engine_settings: EngineSettings) -> None:
+    settings = replace(engine_settings[engine], home=project)
+    with open_engine(settings) as opened:
+        _prepare(opened)
+        run_dbt(settings, opened, "run", select="answers")
+        found = opened.read(f"select number, answer from {opened.qualify('staging', 'answers')}").to_pylist()
+    answers = {row["number"]: row["answer"] for row in found}
+    wrong = {case: answers[number] for number, case in enumerate(ANSWERS) if answers[number] != _text(ANSWERS[case])}
+    assert not wrong
+
+
+def _prepare(engine: Engine) -> None:
+    """The engine's database is made when it is first asked something."""
+    engine.read("select 1 as one")
+    engine.release()
+
+
+def _text(answer: str | bool) -> str:
+    return str(answer).lower() if isinstance(answer, bool) else answer
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_incremental_model_takes_in_changed_and_new_rows(
+    engine: str, project: Path, engine_settings: EngineSettings
+) -> None:
+    settings = replace(engine_settings[engine], home=project)
+    with open_engine(settings) as opened:
+        _prepare(opened)
+        run_dbt(settings, opened, "run", "--full-refresh", select="merged")
+        for _ in range(2):  # the second time nothing is new
+            run_dbt(settings, opened, "run", select="merged")
+            found = opened.read(f"select key, word from {opened.qualify('staging', 'merged')} order by key")
+            assert found.to_pydict() == {"key": [1, 2, 3], "word": ["kept", "changed", "new"]}
+            opened.release()
