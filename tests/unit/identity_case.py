@@ -104,7 +104,7 @@ def resolve(records: Sequence[Rec], registry: Registry | None = None, night: dat
 
 
 def inputs(records: Sequence[Rec]) -> dict[str, pa.Table]:
-    """The three inputs of the identity step, as dbt makes them."""
+    """The inputs of the identity step, as dbt makes them."""
     uses: dict[int, list[tuple[Identifier, Rec]]] = {}
     for record in records:
         for identifier in dict.fromkeys(record.identifiers):
@@ -153,6 +153,7 @@ def inputs(records: Sequence[Rec]) -> dict[str, pa.Table]:
         "identifiers": pa.Table.from_pylist(facts, IDENTIFIERS),
         "record_identifiers": pa.Table.from_pylist(links, RECORD_IDENTIFIERS),
         "record_names": pa.Table.from_pylist(named, RECORD_NAMES),
+        "record_references": RECORD_REFERENCES.empty_table(),
     }
 
 
@@ -179,6 +180,7 @@ RECORD_IDENTIFIERS = pa.schema(
         ("seen_at", _STAMP),
     ]
 )
+RECORD_REFERENCES = pa.schema([("record_key", pa.int64()), ("reference", pa.string())])
 RECORD_NAMES = pa.schema(
     [
         ("record_key", pa.int64()),

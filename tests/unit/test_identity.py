@@ -51,9 +51,15 @@ def inputs(records: list[Record]) -> dict[str, pa.Table]:
         "record_names": [("record_key", number64), ("record_kind", text), ("source", text), ("given_name", text), ("family_name", text),
                          ("full_name", text), ("organisation", text), ("name_hint", text), ("birth_date", pa.date32()),
                          ("account_ref", text), ("seen_at", stamp)],
+        "record_references": [("record_key", number64), ("reference", text)],
     }  # fmt: skip
     made = {}
-    for name_, rows in (("identifiers", facts), ("record_identifiers", uses), ("record_names", listed)):
+    for name_, rows in (
+        ("identifiers", facts),
+        ("record_identifiers", uses),
+        ("record_names", listed),
+        ("record_references", []),
+    ):
         schema = pa.schema(schemas[name_])
         columns = list(zip(*rows, strict=True)) if rows else [[] for _ in schema]
         arrays = [

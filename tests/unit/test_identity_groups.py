@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from identity_case import NIGHT, OWN, Rec, Registry, inputs
+from identity_case import NIGHT, OWN, RECORD_REFERENCES, Rec, Registry, inputs
 
 from customer360.identity.resolve import resolve_tables
 from customer360.keys import identifier_key
@@ -16,8 +16,7 @@ def groups(records: list[Rec], references: dict[str, str] | None = None) -> tupl
     """(group of each record that has one, group of each node)."""
     keys = {record.id: record.key for record in records}
     refers = [{"record_key": keys[name], "reference": text} for name, text in (references or {}).items()]
-    schema = pa.schema([("record_key", pa.int64()), ("reference", pa.string())])
-    given = inputs(records) | {"record_references": pa.Table.from_pylist(refers, schema)}
+    given = inputs(records) | {"record_references": pa.Table.from_pylist(refers, RECORD_REFERENCES)}
     empty = Registry()
     tables, _ = resolve_tables(given, empty.assignments, empty.customers, empty.aliases, NIGHT, OWN)
     of = {row["record_key"]: row["group_key"] for row in tables["record_group"].to_pylist()}

@@ -151,7 +151,6 @@ def resolve_tables(
     `inputs` as in INPUTS; `assignments`, `customers` and `aliases` as `registry.before` gives them. The
     order of rows does not matter. `standing`: see `classify`; `limits`: settings of the DuckDB that computes.
     """
-    inputs = {"record_references": _NO_REFERENCES, **inputs}
     with duckdb.connect(config=dict(limits or {})) as engine:
         engine.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         for name, rows in {**inputs, "assignments": assignments, "customers": customers, "aliases": aliases}.items():
@@ -169,7 +168,6 @@ def resolve_tables(
     return tables, changes
 
 
-_NO_REFERENCES = pa.table({"record_key": pa.array([], pa.int64()), "reference": pa.array([], pa.string())})
 _OUTPUT = """
     create or replace temp table out_identifier as
     select a.anchor as identifier_key, i.identifier_type, g.customer_id
