@@ -12,7 +12,7 @@ credited as (
 ),
 
 spent as (
-    select coalesce(sum(s.cost * {{ exchange_rate('s.currency', 'x.rate') }}), 0) as spend
+    select coalesce(sum({{ converted('s.cost', 's.currency', 'x.rate') }}), 0) as spend
     from {{ ref('fct_ad_spend') }} as s
     left join {{ ref('int_sales__exchange_rate') }} as x
         on s.currency = x.currency and s.spend_date >= x.valid_from and s.spend_date < x.valid_to

@@ -230,5 +230,5 @@ def test_the_order_of_rows_does_not_matter(drawn, seed: int) -> None:  # type: i
     again, _ = resolve_tables(
         shuffled, ASSIGNMENTS.empty_table(), CUSTOMERS.empty_table(), ALIASES.empty_table(), NIGHT, OWN
     )
-    assert again["customer_record"].equals(tables["customer_record"])
+    assert again["customer_record"].sort_by("record_key").equals(tables["customer_record"].sort_by("record_key"))
     assert all(found[r] is not None for r, kind, *_ in records if kind == "contact")
