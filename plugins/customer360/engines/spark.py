@@ -25,7 +25,7 @@ from customer360.engines import spark_cluster
 from customer360.engines.base import SCHEMAS, LakeFile
 from customer360.engines.spark_lake import literal, spark_url, stage_entity
 from customer360.engines.spark_runtime import iceberg_jar, java
-from customer360.engines.spark_statements import Statements, connect, submit_arguments
+from customer360.engines.spark_statements import SERVED, THRIFT_PORT, Statements, connect, for_thrift
 from customer360.settings import Settings
 
 CATALOG = "c360"
@@ -61,7 +61,7 @@ class SparkEngine:
     @property
     def statements(self) -> Statements:
         if self._statements is None:
-            self._statements = connect(self.endpoint, parameters(self.warehouse), self._properties)
+            self._statements = connect(self.endpoint, self._parameters())
             for schema in SCHEMAS:
                 self._statements.run(f"create schema if not exists {CATALOG}.{schema}")
         return self._statements
@@ -115,34 +115,36 @@ class SparkEngine:
         self.release()
 
     def dbt_environment(self) -> Mapping[str, str]:
-        endpoint = self.endpoint
-        given = {
-            "C360_SPARK_METHOD": "session",
-            "C360_SPARK_PARAMETERS": json.dumps(parameters(self.warehouse)),
-            "C360_SPARK_THREADS": str(self.settings.threads),
-        }
-        if endpoint.startswith("spark+thrift://"):
-            parts = urlsplit(endpoint)
-            where = {"C360_SPARK_HOST": parts.hostname or "", "C360_SPARK_PORT": str(parts.port or 10000)}
-            return given | where | {"C360_SPARK_METHOD": "thrift", "C360_SPARK_USER": parts.username or ""}
+        endpoint, parameters, where = self.endpoint, self._parameters(), {"C360_SPARK_METHOD": "session"}
         if endpoint.startswith("sc://"):
-            return given | {"SPARK_REMOTE": endpoint}
-        return given | {"PYSPARK_SUBMIT_ARGS": submit_arguments(self._properties())}
+            where["SPARK_REMOTE"] = endpoint
+        elif endpoint.startswith("spark+thrift://"):
+            parts, parameters = urlsplit(endpoint), for_thrift(parameters)
+            where = {
+                "C360_SPARK_METHOD": "thrift",
+                "C360_SPARK_HOST": parts.hostname or "",
+                "C360_SPARK_PORT": str(parts.port or THRIFT_PORT),
+                "C360_SPARK_USER": parts.username or "customer360",
+            }
+        return {
+            "C360_SPARK_PARAMETERS": json.dumps(parameters),
+            "C360_SPARK_THREADS": str(self.settings.threads),
+            **where,
+        }
 
     def release(self) -> None:
         if self._statements is not None:
             self._statements.close()
             self._statements = None
 
-    def _properties(self) -> str:
-        """File that a driver of our own on this machine reads."""
+    def _parameters(self) -> dict[str, str]:
+        """What a session is told, and a driver of our own on this machine besides."""
+        if self.endpoint.startswith(SERVED):
+            return parameters(self.warehouse)
         java()
-        folder = spark_cluster.folder(self.settings)
-        path = folder / "driver.conf"
-        spark_cluster.write_properties(
-            path, spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), folder)
-        )
-        return str(path)
+        home = spark_cluster.folder(self.settings)
+        driver = spark_cluster.driver_properties(self.endpoint, iceberg_jar(self.settings), home)
+        return driver | parameters(self.warehouse)
 
     @contextlib.contextmanager
     def _exchange(self) -> Iterator[str]:

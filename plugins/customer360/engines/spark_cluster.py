@@ -112,10 +112,13 @@ def _launch(home: Path, jar: Path, cores: int, memory: str, server: str) -> Clus
         "spark.connect.authenticate.token": token,
         "spark.executor.memory": memory,
         "spark.sql.shuffle.partitions": str(2 * cores),  # the default, 200, is for clusters of another size
+        # A Thrift server's threads do not look among the jars that come later.
+        "spark.driver.extraClassPath": str(jar),
+        "spark.executor.extraClassPath": str(jar),
         "spark.executor.extraJavaOptions": _QUICK_START,
         "spark.driver.extraJavaOptions": _QUICK_START,
     }
-    write_properties(conf / "spark-defaults.conf", properties)
+    _write_properties(conf / "spark-defaults.conf", properties)
     environment = {
         **os.environ,
         "SPARK_HOME": str(spark_home()),
@@ -185,7 +188,7 @@ def driver_properties(master: str, jar: Path, home: Path) -> dict[str, str]:
     return properties
 
 
-def write_properties(path: Path, properties: Mapping[str, str]) -> None:
+def _write_properties(path: Path, properties: Mapping[str, str]) -> None:
     """A properties file that only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (f"{key} {value}" for key, value in properties.items())

@@ -6,20 +6,21 @@ Bulk data never passes here: it is exchanged as Parquet files (see `spark.py`).
 from __future__ import annotations
 
 import logging
-import os
 import re
-import shlex
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from customer360.engines.base import EngineError
 
-SCHEMES = ("sc://", "spark+thrift://", "spark://", "local[")
-_PORTS = {"sc": 15002, "spark+thrift": 10000, "spark": 7077}
+SERVED = ("sc://", "spark+thrift://")  # a server holds the driver
+SCHEMES = (*SERVED, "spark://", "local[")
+THRIFT_PORT = 10000
+_PORTS = {"sc": 15002, "spark+thrift": THRIFT_PORT, "spark": 7077}
 _PROBE_S = 10
+NOT_INSTALLED = "engine spark needs the packages of the extra `spark`: run `make install-spark`"
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
 
 
@@ -35,8 +36,8 @@ class Statements(Protocol):
     def close(self) -> None: ...
 
 
-def connect(endpoint: str, parameters: Mapping[str, str], properties: Callable[[], str]) -> Statements:
-    """A connection to `endpoint`. `properties` makes the file that a driver of our own reads.
+def connect(endpoint: str, parameters: Mapping[str, str]) -> Statements:
+    """A connection to `endpoint`; its session, or the driver it starts, is told `parameters`.
 
     Raises EngineError when nothing answers there or the scheme is none of SCHEMES.
     """
@@ -45,7 +46,7 @@ def connect(endpoint: str, parameters: Mapping[str, str], properties: Callable[[
     _probe(endpoint)
     if endpoint.startswith("spark+thrift://"):
         return _ThriftStatements(endpoint, parameters)
-    return _SessionStatements(endpoint, parameters, properties)
+    return _SessionStatements(endpoint, parameters)
 
 
 def _probe(endpoint: str) -> None:
@@ -64,6 +65,11 @@ def _probe(endpoint: str) -> None:
     raise EngineError(f"no Spark answers at {display(endpoint)}")
 
 
+def for_thrift(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Parameters as a HiveServer2 session takes them."""
+    return {f"set:hiveconf:{name}": value for name, value in parameters.items()}
+
+
 def display(endpoint: str) -> str:
     """The endpoint without what is secret in it."""
     scheme, separator, rest = endpoint.partition("://")
@@ -73,18 +79,21 @@ def display(endpoint: str) -> str:
 class _SessionStatements:
     """A pyspark session: of a Connect server (`sc://`), or of a driver in this process (a master URL)."""
 
-    def __init__(self, endpoint: str, parameters: Mapping[str, str], properties: Callable[[], str]) -> None:
-        builder = _builder()
-        if endpoint.startswith("sc://"):
-            builder = builder.remote(endpoint)
-        else:
-            os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(properties())
-        for name, value in parameters.items():
-            builder = builder.config(name, value)
+    def __init__(self, endpoint: str, parameters: Mapping[str, str]) -> None:
+        try:
+            from pyspark.sql import SparkSession
+            from pyspark.sql.connect.session import SparkSession as ConnectSession
+        except ImportError as error:
+            raise EngineError(NOT_INSTALLED) from error
         # pyspark logs every refused statement whole, values and all.
         logging.getLogger("SQLQueryContextLogger").disabled = True
+        # Not SparkSession.builder.remote: it would turn the whole process over to Connect.
+        remote = endpoint.startswith("sc://")
+        builder = ConnectSession.builder.remote(endpoint) if remote else SparkSession.builder
+        for name, value in parameters.items():
+            builder = builder.config(name, value)
         with _told(f"no Spark answers at {display(endpoint)}"):
-            self._session = builder.getOrCreate()
+            self._session = builder.create() if remote else builder.getOrCreate()
             self._session.sql("select 1").collect()
 
     def run(self, sql: str) -> None:
@@ -108,13 +117,18 @@ class _ThriftStatements:
             from pyhive import hive
         except ImportError as error:
             raise EngineError(NOT_INSTALLED) from error
+        # Every client of this protocol begins with `use default`, dbt's too: the catalog must have such a schema.
+        told = dict(parameters)
+        catalog = told.pop("spark.sql.defaultCatalog")
         with _told(f"no Spark answers at {display(endpoint)}"):
             self._connection = hive.connect(
                 host=parts.hostname,
-                port=parts.port or _PORTS["spark+thrift"],
-                username=parts.username,
-                configuration=dict(parameters),
+                port=parts.port or THRIFT_PORT,
+                username=parts.username or "customer360",
+                configuration=for_thrift(told),
             )
+        self.run(f"create schema if not exists {catalog}.default")
+        self.run(f"use {catalog}")
 
     def run(self, sql: str) -> None:
         self._execute(sql).close()
@@ -134,22 +148,6 @@ class _ThriftStatements:
         with _told("Spark refused a statement"):
             cursor.execute(sql)
         return cursor
-
-
-NOT_INSTALLED = "engine spark needs the packages of the extra `spark`: run `make install-spark`"
-
-
-def submit_arguments(properties: str) -> str:
-    """PYSPARK_SUBMIT_ARGS for a driver that reads the file `properties` after the cluster's own defaults."""
-    return f"--load-spark-defaults --properties-file {shlex.quote(properties)} pyspark-shell"
-
-
-def _builder() -> Any:
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise EngineError(NOT_INSTALLED) from error
-    return SparkSession.builder
 
 
 @contextmanager
