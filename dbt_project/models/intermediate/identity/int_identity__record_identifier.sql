@@ -1,5 +1,5 @@
 -- Which record carries which identifier.
-{{ config(tags=['identity_input'], materialized='table' if target.type == 'spark' else 'view') }}
+{{ config(tags=['identity_input']) }}
 
 select record_key, identifier_key, record_kind, source, seen_at
 from {{ ref('identifier') }}
