@@ -157,14 +157,15 @@ def transform(night: Night) -> Night:
     with _measured(settings, night, "transform") as figures, open_engine(settings) as engine:
         without = "+tag:identity_input" + (" tag:whole resource_type:seed" if night["is_slice"] else "")
         nodes = run_dbt(settings, engine, "build", select="+tag:marts", exclude=without, vars=_vars(night)).nodes
-        if night["is_slice"]:
-            slices.merge(engine, slices.sliced(manifest_path(settings)))
-            engine.release()
-            whole = _vars(night | {"is_slice": False})
-            nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
         held = slices.read_state(engine)
         if held is None:
             raise NightFailed("the engine was emptied while the night ran")
+        if night["is_slice"]:
+            if not slices.merge(engine, slices.sliced(manifest_path(settings))):
+                held = replace(held, publication_id=None)  # nobody knows any more what differs from what is served
+            engine.release()
+            whole = _vars(night | {"is_slice": False})
+            nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
         slices.write_state(engine, replace(held, is_complete=True))
         figures["rows"] = len(nodes)
     return night | {"mart_nodes": len(nodes)}

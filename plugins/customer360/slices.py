@@ -25,6 +25,7 @@ import pyarrow.dataset as ds
 
 from customer360.contracts import lake_schema
 from customer360.engines.base import SLICE, Engine, LakeFile
+from customer360.identity.classify import BY_VALUE
 from customer360.identity.groups import reference_node
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ _UNDATED: Final = {
     "opportunity": "observed_at is null and (created_at is null"
     " or (closed_at is null and (coalesce(is_closed, false) or coalesce(is_won, false))))",
 }
-# Classes that a value has by itself, whoever else uses it.
-BY_VALUE: Final = ("own_address", "own_number", "placeholder", "role_mailbox")
 _BATCH: Final = pa.schema(
     [("entity", pa.string()), ("source", pa.string()), ("batch_id", pa.string()), ("path", pa.string())]
 )
@@ -94,10 +93,6 @@ class Sliced:
     key: tuple[str, ...]  # of a published mart; empty: rows are replaced without looking at them
     columns: tuple[str, ...]
 
-    @property
-    def touched(self) -> str:
-        return "touched_customer" if self.column == "customer_id" else "universe"
-
 
 # State --------------------------------------------------------------------------------------------
 
@@ -127,17 +122,15 @@ def write_batches(engine: Engine, files: Sequence[LakeFile]) -> None:
 
 def fingerprint(settings: Settings, config: SourcesConfig) -> str:
     """Names everything but data that the marts depend on: models, seeds, identity rules, the company."""
-    package = Path(__file__).parent
-    files = [
-        *(path for kind in ("sql", "yml", "csv") for path in (settings.home / "dbt_project").rglob(f"*.{kind}")),
-        *(path for kind in ("py", "csv") for path in (package / "identity").rglob(f"*.{kind}")),
-        package / "contracts.py",
-        package / "slices.py",
-    ]
+    package, project = Path(__file__).parent, settings.home / "dbt_project"
+    made_by = {
+        project: ("*.yml", *(f"{folder}/**/*.*" for folder in ("macros", "models", "seeds"))),
+        package: ("identity/**/*.py", "identity/**/*.csv", "contracts.py", "slices.py"),
+    }
     mark = hashlib.sha256()
-    for path in sorted(files):
-        if not {"target", "dbt_packages", "logs"} & set(path.parts):
-            mark.update(path.name.encode() + path.read_bytes())
+    for folder, patterns in made_by.items():
+        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+            mark.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     own = {name: sorted(getattr(config.own, name)) for name in ("domains", "emails", "phones", "phone_prefixes")}
     company = [own, str(config.timezone), config.currency, duckdb.__version__]
     mark.update(json.dumps(company).encode())
@@ -353,25 +346,42 @@ def sliced(manifest: Path) -> list[Sliced]:
     return sorted(found, key=lambda each: each.name)
 
 
-def merge(engine: Engine, relations: Sequence[Sliced]) -> dict[str, int]:
-    """Put the slice in place; rows written by mart. `<mart>__changed` and `<mart>__gone` in the slice's schema
-    say which rows of a mart it put in, and the keys of those it took out for good."""
-    night = SLICE + "lake"
-    engine.define(
-        night,
-        "touched_customer",
-        f"select customer_id from {engine.qualify('identity', 'customer_record')} where record_key in"
-        f" (select record_key from {engine.qualify(night, 'universe')})"
-        f" union select customer_id from {engine.qualify(SLICE + 'identity', 'customer')}",
-    )
-    written: dict[str, int] = {}
+def merge(engine: Engine, relations: Sequence[Sliced]) -> bool:
+    """Put the slice in place. `<mart>__changed` and `<mart>__gone` in the slice's schema then say which rows of a
+    mart were put in, and the keys of those that were taken out for good.
+
+    May be tried again after it was killed anywhere; then these are only a part of it, and False is returned.
+    """
+    is_first_try = not engine.has(SLICE + "lake", "touched_customer")
+    if is_first_try:  # what the slice replaces, found before anything is replaced
+        engine.define(SLICE + "lake", "replaced_group", _replaced_groups(engine))
+        engine.define(SLICE + "lake", "touched_customer", _touched_customers(engine))
     for relation in relations:
         if relation.key:
-            written[relation.name] = _replace_changed(engine, relation)
+            _replace_changed(engine, relation)
         else:
-            _replace_all(engine, relation.schema, relation.name, relation.column, relation.touched)
+            _replace_all(engine, relation)
     _merge_identity(engine)
-    return written
+    return is_first_try
+
+
+def _replaced_groups(engine: Engine) -> str:
+    """Groups of the slice as they were, and as they are: a second try takes out what the first put in."""
+    night = SLICE + "lake"
+    return (
+        f"select group_key from {engine.qualify('identity', 'record_group')}"
+        f" where record_key in (select record_key from {engine.qualify(night, 'universe')})"
+        f" union select group_key from {engine.qualify(night, 'touched_group')}"
+        f" union select group_key from {engine.qualify(SLICE + 'identity', 'node_group')}"
+    )
+
+
+def _touched_customers(engine: Engine) -> str:
+    return (
+        f"select customer_id from {engine.qualify('identity', 'customer_record')}"
+        f" where record_key in (select record_key from {engine.qualify(SLICE + 'lake', 'universe')})"
+        f" union select customer_id from {engine.qualify(SLICE + 'identity', 'customer')}"
+    )
 
 
 def rows(engine: Engine, mart: str, is_delta: bool) -> pa.Table:
@@ -389,34 +399,39 @@ def gone(engine: Engine, relations: Sequence[Sliced]) -> dict[str, pa.Table]:
     }
 
 
-def _replace_all(engine: Engine, schema: str, name: str, column: str, touched: str) -> None:
-    target = engine.qualify(schema, name)
-    key = "record_key" if touched == "universe" else column
-    engine.run(f"delete from {target} where {column} in (select {key} from {engine.qualify(SLICE + 'lake', touched)})")
-    engine.run(f"insert into {target} select * from {engine.qualify(SLICE + schema, name)}")
+def _replace_all(engine: Engine, relation: Sliced) -> None:
+    target = engine.qualify(relation.schema, relation.name)
+    engine.run(f"delete from {target} where {relation.column} in {_touched(engine, relation)}")
+    engine.run(f"insert into {target} select * from {engine.qualify(SLICE + relation.schema, relation.name)}")
 
 
-def _replace_changed(engine: Engine, mart: Sliced) -> int:
-    whole, tonight = engine.qualify(mart.schema, mart.name), engine.qualify(SLICE + mart.schema, mart.name)
-    changed, gone = (engine.qualify(SLICE + mart.schema, f"{mart.name}__{what}") for what in ("changed", "gone"))
+def _replace_changed(engine: Engine, mart: Sliced) -> None:
+    night = SLICE + mart.schema
+    whole, tonight = engine.qualify(mart.schema, mart.name), engine.qualify(night, mart.name)
     columns, keys = ", ".join(mart.columns), ", ".join(f"m.{name}" for name in mart.key)
-    touched_key = "record_key" if mart.touched == "universe" else "customer_id"
-    touched = f"(select {touched_key} from {engine.qualify(SLICE + 'lake', mart.touched)})"
+    touched = _touched(engine, mart)
     engine.define(
-        SLICE + mart.schema,
+        night,
         f"{mart.name}__changed",
         f"select {columns} from {tonight} except select {columns} from {whole} where {mart.column} in {touched}",
     )
     engine.define(
-        SLICE + mart.schema,
+        night,
         f"{mart.name}__gone",
         f"select {keys} from {whole} as m where m.{mart.column} in {touched}"
         f" and not exists (select 1 from {tonight} as n where {_same(mart.key, 'n', 'm')})",
     )
-    for source in (changed, gone):
-        engine.delete_matching(whole, source, mart.key)
+    for what in ("changed", "gone"):
+        engine.delete_matching(whole, engine.qualify(night, f"{mart.name}__{what}"), mart.key)
+    changed = engine.qualify(night, f"{mart.name}__changed")
     engine.run(f"insert into {whole} ({columns}) select {columns} from {changed}")
-    return int(engine.read(f"select count(*) as n from {changed}").column("n")[0].as_py())
+
+
+def _touched(engine: Engine, relation: Sliced) -> str:
+    """The records or customers of whom the relation's rows are replaced."""
+    if relation.column == "customer_id":
+        return f"(select customer_id from {engine.qualify(SLICE + 'lake', 'touched_customer')})"
+    return f"(select record_key from {engine.qualify(SLICE + 'lake', 'universe')})"
 
 
 def _same(key: Sequence[str], a: str, b: str) -> str:
@@ -427,13 +442,8 @@ def _merge_identity(engine: Engine) -> None:
     night = SLICE + "identity"
     universe = f"select record_key from {engine.qualify(SLICE + 'lake', 'universe')}"
     customers = f"select customer_id from {engine.qualify(SLICE + 'lake', 'touched_customer')}"
-    groups = (
-        f"select group_key from {engine.qualify('identity', 'record_group')} where record_key in ({universe})"
-        f" union select group_key from {engine.qualify(SLICE + 'lake', 'touched_group')}"
-    )
-    engine.define(SLICE + "lake", "old_group", groups)
     replaced = {
-        "node_group": ("group_key", f"select group_key from {engine.qualify(SLICE + 'lake', 'old_group')}"),
+        "node_group": ("group_key", f"select group_key from {engine.qualify(SLICE + 'lake', 'replaced_group')}"),
         "record_group": ("record_key", universe),
         "customer_record": ("record_key", universe),
         "customer_identifier": ("customer_id", customers),

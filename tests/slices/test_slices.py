@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -119,3 +123,53 @@ def test_a_slice_gives_what_everything_gives(
 def _use(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C360_LOCAL", str(settings.local))
     monkeypatch.setenv("C360_ENGINE", settings.engine)
+
+
+KILLED = """
+import json, os, signal, sys
+from customer360 import nightly
+from customer360.engines.duckdb import DuckDBEngine
+
+left = int(sys.argv[2])
+run = DuckDBEngine.run
+
+
+def counted(engine, sql):
+    global left
+    run(engine, sql)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+DuckDBEngine.run = counted
+nightly.transform(json.loads(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("statements", [1, 9, 16])
+def test_a_slice_killed_while_it_takes_its_place_is_finished_by_the_next_try(
+    statements: int, settings: Settings, whole: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many statements of `merge`: a mart or two are of tonight, then all, then identity in part."""
+    settings.sources.write_text(SOURCES, "utf-8")
+    company = Company(Path(settings.lake), 7)
+    for as_of, records in ((FIRST, 60), (FIRST + timedelta(days=1), 20)):
+        with postgres.connect(settings, application_name="test") as connection:
+            company.night(connection, as_of, records)
+        if as_of == FIRST:
+            serve(settings, build(as_of))
+    night = nightly.identify(nightly.stage(nightly.begin(as_of, "test")))
+    assert night["is_slice"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, json.dumps(night), str(statements)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    serve(settings, nightly.transform(night))
+    found = marts(settings)
+    assert not differing(found, marts(settings, "serving"))
+    _use(whole, monkeypatch)
+    build(as_of)
+    assert not differing(found, marts(whole))
+    with open_engine(settings) as one, open_engine(whole) as other:
+        for table in ("customer_record", "customer_identifier", "customer", "record_group", "node_group"):
+            query = f"select * from identity.{table} order by all"
+            assert one.read(query).equals(other.read(query)), table

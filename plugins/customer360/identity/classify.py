@@ -64,6 +64,8 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "i.identifier_type in ('cookie', 'device', 'phone', 'email') and s.user_ids_of_one_source >= 2",
     ),
 )
+# Reasons that lie in the value itself, whoever uses it.
+BY_VALUE = ("own_address", "own_number", "placeholder", "role_mailbox")
 
 
 def classify(engine: Any, own: OwnIdentities, standing: pa.Table | None = None) -> None:
