@@ -13,8 +13,8 @@ import pytest
 from customer360 import postgres
 from customer360.ops import migrate
 from customer360.settings import Settings
+from projects import PROJECT, export, make_settings
 
-PROJECT = Path(__file__).resolve().parents[1]
 SAMPLES = Path(os.environ.get("C360_SAMPLES") or PROJECT.parent / "shared" / "data")
 
 
@@ -26,22 +26,6 @@ def samples() -> Path:
             pytest.fail(f"real sample files are not at {SAMPLES}")
         pytest.skip(f"real sample files are not at {SAMPLES}; set C360_SAMPLES")
     return SAMPLES
-
-
-def make_settings(local: Path, serving_url: str | None = None, engine: str = "duckdb") -> Settings:
-    """Settings of a project that lives wholly below `local`."""
-    return Settings(
-        home=PROJECT,
-        local=local,
-        sources=local / "sources.yml",
-        landing=str(local / "landing"),
-        lake=str(local / "lake"),
-        serving_url=serving_url,
-        engine=engine,
-        engine_url=None,
-        threads=2,
-        memory_limit=None,
-    )
 
 
 @pytest.fixture(scope="session")
@@ -90,20 +74,3 @@ def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting
         yield replace(settings, engine_url=cluster.endpoint)
     finally:
         spark_cluster.stop(folder)
-
-
-def export(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `Settings.from_env()` give `settings`, here and in child processes."""
-    for name, value in {
-        "C360_HOME": settings.home,
-        "C360_LOCAL": settings.local,
-        "C360_SOURCES": settings.sources,
-        "C360_LANDING": settings.landing,
-        "C360_LAKE": settings.lake,
-        "C360_SERVING_URL": settings.serving_url,
-        "C360_ENGINE": settings.engine,
-    }.items():
-        monkeypatch.setenv(name, str(value))
-
-
-__all__ = ["PROJECT", "export", "make_settings"]

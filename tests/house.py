@@ -17,8 +17,8 @@ import yaml
 
 from customer360 import airflow_local, postgres
 from customer360.settings import Settings
+from projects import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[1]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text("utf-8"))["services"]
 LASTING = ("api-server", "scheduler", "dag-processor", "triggerer")
 VARIABLE = re.compile(r"\$\{(\w+)(?::[?-]([^}]*))?\}")

@@ -14,13 +14,13 @@ import psutil
 import psycopg2
 import pytest
 
-from conftest import export
 from customer360 import nightly, postgres
 from customer360.publish import publication, store
 from customer360.settings import Settings
 from customer360.sources import load_sources
 from customer360.times import parse_as_of
 from house import House
+from projects import export
 
 pytestmark = pytest.mark.slow
 

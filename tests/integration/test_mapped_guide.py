@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from conftest import PROJECT
 from customer360 import ingest, ledger
 from customer360.connectors.mapping_check import check
 from customer360.postgres import connect
 from customer360.settings import Settings
 from customer360.sources import SourcesConfig, SourcesError, load_sources
+from projects import PROJECT
 
 GUIDE = (PROJECT / "docs/operator/mapped.md").read_text("utf-8")
 NIGHT = datetime(2026, 3, 3, tzinfo=UTC)

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -23,24 +24,14 @@ from customer360 import cluster as private
 from customer360 import ops, postgres
 from customer360.settings import Settings
 from house import PEOPLE
+from projects import make_settings
 
 OPEN = "/var/tmp"  # where everybody may enter  # noqa: S108
 SECRET = "geheim@example.com"  # noqa: S105
 
 
 def make(local: Path) -> Settings:
-    return Settings(
-        home=local,
-        local=local,
-        sources=local / "sources.yml",
-        landing=str(local),
-        lake=str(local),
-        serving_url=None,
-        engine="duckdb",
-        engine_url=None,
-        threads=1,
-        memory_limit=None,
-    )
+    return replace(make_settings(local), home=local)
 
 
 @pytest.fixture(scope="module")
@@ -344,6 +335,12 @@ def test_a_database_at_this_version_is_left_alone_without_a_lock(settings: Setti
     ):
         cursor.execute("lock table ops.run, ops.ledger, ops.fence in access exclusive mode")
         ops.migrate(connection)
+        with connection.cursor() as other:
+            other.execute(
+                "select count(*) from pg_locks where pid = pg_backend_pid()"
+                " and locktype <> 'virtualxid' and mode <> 'AccessShareLock'"
+            )
+            assert other.fetchone() == (0,)
 
 
 def test_two_that_migrate_at_once_do_it_once(own: Settings) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import make_settings
 from customer360.engines import EngineError, open_engine
 from customer360.engines.spark_runtime import iceberg_jar, java
 from customer360.settings import Settings
+from projects import make_settings
 
 
 @pytest.fixture

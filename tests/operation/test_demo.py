@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from conftest import PROJECT, export, make_settings
 from customer360 import ledger, postgres
 from customer360.demo.nights import NightReport, run_demo
 from customer360.demo.truth import judge, record_persons, served_customers
 from customer360.ledger import LedgerRow
 from customer360.settings import Settings
+from projects import PROJECT, export, make_settings
 
 pytestmark = pytest.mark.slow
 

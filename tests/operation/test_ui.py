@@ -19,10 +19,10 @@ import psutil
 import pytest
 import yaml
 
-from conftest import PROJECT, make_settings
 from customer360 import airflow_local, postgres
 from customer360.settings import Settings
 from house import Api
+from projects import PROJECT, make_settings
 
 C360 = Path(sys.executable).parent / "c360"
 PATIENCE_S = 240

@@ -60,19 +60,6 @@ ANSWERS = {
 }
 MACROS = {path.stem for path in (project_root() / "dbt_project" / "macros" / "cross_db").glob("*.sql")}
 SHORTHAND = "{% macro ts(text) %}cast('{{ text }}' as timestamp){% endmacro %}\n"
-MERGED = """
-{{ config(materialized='incremental', unique_key='key', incremental_strategy=incremental_strategy(), schema='staging') }}
-select * from (
-    select cast(1 as bigint) as key, cast('kept' as {{ text_type() }}) as word
-    union all
-    select cast(2 as bigint), cast('{{ "changed" if is_incremental() else "first" }}' as {{ text_type() }})
-    {% if is_incremental() %}
-    union all
-    select cast(3 as bigint), cast('new' as {{ text_type() }})
-    {% endif %}
-) as given
-{% if is_incremental() %}where key > 1{% endif %}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +75,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = made / "models" / "staging"
     models.mkdir(parents=True)
     (models / "answers.sql").write_text("\nunion all\n".join(_row(*case) for case in enumerate(ANSWERS)), "utf-8")
-    (models / "merged.sql").write_text(MERGED, "utf-8")
     return home
 
 
@@ -100,7 +86,7 @@ def _row(number: int, expression: str) -> str:
 
 
 def test_every_macro_has_a_case() -> None:
-    used = {name for text in (*ANSWERS, MERGED) for name in re.findall(r"\b([a-z_]+)\(", text)}
+    used = {name for text in ANSWERS for name in re.findall(r"\b([a-z_]+)\(", text)}
     assert used >= MACROS
 
 
@@ -124,18 +110,3 @@ def _prepare(engine: Engine) -> None:
 
 def _text(answer: str | bool) -> str:
     return str(answer).lower() if isinstance(answer, bool) else answer
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_an_incremental_model_takes_in_changed_and_new_rows(
-    engine: str, project: Path, engine_settings: EngineSettings
-) -> None:
-    settings = replace(engine_settings[engine], home=project)
-    with open_engine(settings) as opened:
-        _prepare(opened)
-        run_dbt(settings, opened, "run", "--full-refresh", select="merged")
-        for _ in range(2):  # the second time nothing is new
-            run_dbt(settings, opened, "run", select="merged")
-            found = opened.read(f"select key, word from {opened.qualify('staging', 'merged')} order by key")
-            assert found.to_pydict() == {"key": [1, 2, 3], "word": ["kept", "changed", "new"]}
-            opened.release()

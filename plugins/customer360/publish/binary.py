@@ -66,20 +66,29 @@ def arrow_type(data_type: str) -> pa.DataType:
     return _ARROW[name]
 
 
-def copy_in(cursor: Any, table: sql.Composable, rows: pa.Table) -> int:
-    """Append `rows`, whose types are `arrow_type`'s, to the columns of the same names; bytes sent."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What travelled: bytes, and the rows that the server says it took."""
+
+    bytes: int = 0
+    rows: int = 0
+
+
+def copy_in(cursor: Any, table: sql.Composable, rows: pa.Table) -> Sent:
+    """Append `rows`, whose types are `arrow_type`'s, to the columns of the same names."""
     fixed = [name for name in rows.column_names if not _is_text(rows.schema.field(name).type)]
     texts = [name for name in rows.column_names if name not in fixed]
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         table, sql.SQL(", ").join(map(sql.Identifier, [*fixed, *texts]))
     )
-    sent = 0
+    size = rows_taken = 0
     for start in range(0, rows.num_rows, ROWS):
         part = rows.slice(start, ROWS).combine_chunks()
         stream = io.BytesIO(b"".join([_HEAD, _encode(part, fixed, texts), _TAIL]))
         cursor.copy_expert(statement, stream, size=1 << 20)
-        sent += stream.tell()
-    return sent
+        size += stream.tell()
+        rows_taken += cursor.rowcount
+    return Sent(size, rows_taken)
 
 
 def copy_out_integers(cursor: Any, query: sql.Composable, names: Sequence[str]) -> pa.Table:

@@ -27,7 +27,7 @@ class Change:
     changed: int
     removed: int
     bytes: int = 0
-    sent: int = 0  # rows that travelled, those that only end included
+    sent: int = 0  # rows that travelled, by the server's count; of those that only end, their keys
 
     @property
     def changed_rows(self) -> int:
@@ -103,11 +103,11 @@ def _load_mart(cursor: Any, publication_id: int, mart: Mart, rows: pa.Table, gon
         served, total = _served_of(cursor, table, diff.keys(mart, conformed, gone)), _served_total(cursor, mart)
     found = diff.compare(mart, conformed, served)
     total = rows.num_rows if gone is None else total + found.inserted - found.removed
-    size = _close(cursor, publication_id, table, found.closed)
+    closed = _close(cursor, publication_id, table, found.closed)
     valid_from = pa.repeat(pa.scalar(publication_id, pa.int64()), found.sent.num_rows)
-    size += binary.copy_in(cursor, table, found.sent.append_column("valid_from", valid_from))
-    sent = found.sent.num_rows + found.removed
-    change = Change(total, found.inserted, found.changed, found.removed, size, sent)
+    loaded = binary.copy_in(cursor, table, found.sent.append_column("valid_from", valid_from))
+    sent = loaded.rows + closed.rows - found.changed  # the key of a row that is replaced is part of that row
+    change = Change(total, found.inserted, found.changed, found.removed, loaded.bytes + closed.bytes, sent)
     store.ensure_indexes(cursor, mart)
     if change.changed_rows > _ANALYZE_SHARE * total:
         cursor.execute(sql.SQL("analyze {}").format(table))
@@ -137,10 +137,10 @@ def _served_total(cursor: Any, mart: Mart) -> int:
     return int(total)
 
 
-def _close(cursor: Any, publication_id: int, table: sql.Identifier, keys: pa.Array) -> int:
-    """End the validity of rows that are gone or replaced; bytes sent."""
+def _close(cursor: Any, publication_id: int, table: sql.Identifier, keys: pa.Array) -> binary.Sent:
+    """End the validity of rows that are gone or replaced."""
     if not len(keys):
-        return 0
+        return binary.Sent()
     closed = sql.Identifier("c360_closed")
     cursor.execute(sql.SQL("create temp table {} (row_key bigint) on commit drop").format(closed))
     sent = binary.copy_in(cursor, closed, pa.table({"row_key": keys}))

@@ -1,0 +1,41 @@
+"""Settings of projects that tests make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from customer360.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def make_settings(local: Path, serving_url: str | None = None, engine: str = "duckdb") -> Settings:
+    """Settings of a project that lives wholly below `local`."""
+    return Settings(
+        home=PROJECT,
+        local=local,
+        sources=local / "sources.yml",
+        landing=str(local / "landing"),
+        lake=str(local / "lake"),
+        serving_url=serving_url,
+        engine=engine,
+        engine_url=None,
+        threads=2,
+        memory_limit=None,
+    )
+
+
+def export(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `Settings.from_env()` give `settings`, here and in child processes."""
+    for name, value in {
+        "C360_HOME": settings.home,
+        "C360_LOCAL": settings.local,
+        "C360_SOURCES": settings.sources,
+        "C360_LANDING": settings.landing,
+        "C360_LAKE": settings.lake,
+        "C360_SERVING_URL": settings.serving_url,
+        "C360_ENGINE": settings.engine,
+    }.items():
+        monkeypatch.setenv(name, str(value))
