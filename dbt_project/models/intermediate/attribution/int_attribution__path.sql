@@ -11,7 +11,7 @@ select
     ) as bigint) as touch_number_from_last,
     cast(count(*) over (partition by c.conversion_set, c.conversion_key) as bigint) as touch_count
 from {{ ref('int_attribution__conversion') }} as c
-inner join {{ ref('int_attribution__touch') }} as t
+inner join {{ ref('attribution_touches') }} as t
     on
         c.customer_id = t.customer_id
         and c.converted_at >= t.touched_at

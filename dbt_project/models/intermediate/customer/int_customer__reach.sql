@@ -1,41 +1,62 @@
 -- How a customer can be reached: the e-mail address and the phone number seen last, and since when.
 -- Their own come before those they share; those that only deleted or merged records carry come last.
-with theirs as (
-    select customer_id, identifier_key, cast(null as bigint) as record_key, false as is_shared
-    from {{ source('identity', 'customer_identifier') }}
-    union all
-    -- What a household shares is in nobody's name, yet each of them stated it. Not numbers that changed hands.
-    select r.customer_id, i.identifier_key, i.record_key, true
-    from {{ ref('identifier') }} as i
-    inner join {{ source('identity', 'identifier_class') }} as k on i.identifier_key = k.identifier_key
-    inner join {{ ref('int_customer__record') }} as r on i.record_key = r.record_key
-    where k.identifier_class = 'shared' and k.reason <> 'recycled'
+with addresses as (
+    select record_key, identifier_key, identifier_type, identifier_value, record_kind, seen_at
+    from {{ ref('identifier') }}
+    where identifier_type in ('email', 'phone') and is_valid
 ),
 
-bounced as (
-    select interaction_id
-    from {{ ref('interaction') }}
-    where interaction_class = 'bounce'
+-- Since when a contact record states an address, and whether it still does; of others, that it was used.
+uses as (
+    select
+        a.record_key,
+        a.identifier_key,
+        a.identifier_type,
+        a.identifier_value,
+        coalesce(s.carried_since, a.seen_at) as first_seen_at,
+        case when c.record_key is null or not c.is_superseded then a.seen_at end as last_seen_at
+    from addresses as a
+    left join {{ ref('stg_lake__identifier_since') }} as s
+        on a.record_key = s.record_key and a.identifier_key = s.identifier_key
+    left join {{ ref('contact_record') }} as c on a.record_key = c.record_key
+    where a.record_kind not in ('interaction', 'opportunity', 'sales_order')
+    union all
+    select
+        a.record_key,
+        a.identifier_key,
+        a.identifier_type,
+        a.identifier_value,
+        a.seen_at as first_seen_at,
+        a.seen_at as last_seen_at
+    from addresses as a
+    left join {{ ref('interaction') }} as i on a.record_key = i.interaction_id and i.interaction_class = 'bounce'
+    where a.record_kind in ('interaction', 'opportunity', 'sales_order') and i.interaction_id is null
+),
+
+theirs as (
+    select t.customer_id, u.*, false as is_shared
+    from uses as u
+    inner join {{ source('identity', 'customer_identifier') }} as t on u.identifier_key = t.identifier_key
+    union all
+    -- What a household shares is in nobody's name, yet each of them stated it. Not numbers that changed hands.
+    select r.customer_id, u.*, true
+    from uses as u
+    inner join {{ source('identity', 'identifier_class') }} as k
+        on u.identifier_key = k.identifier_key and k.identifier_class = 'shared' and k.reason <> 'recycled'
+    inner join {{ ref('int_customer__record') }} as r on u.record_key = r.record_key
 ),
 
 used as (
     select
-        t.customer_id,
-        i.identifier_type,
-        i.identifier_value,
-        i.identifier_key,
-        bool_and(t.is_shared) as is_shared,
-        min(coalesce(s.carried_since, i.seen_at)) as first_seen_at,
-        max(case when c.record_key is null or not c.is_superseded then i.seen_at end) as last_seen_at
-    from theirs as t
-    inner join {{ ref('identifier') }} as i
-        on t.identifier_key = i.identifier_key and (t.record_key is null or t.record_key = i.record_key)
-    left join {{ ref('stg_lake__identifier_since') }} as s
-        on i.record_key = s.record_key and i.identifier_key = s.identifier_key
-    left join {{ ref('contact_record') }} as c on i.record_key = c.record_key
-    left join bounced as b on i.record_key = b.interaction_id
-    where i.identifier_type in ('email', 'phone') and i.is_valid and b.interaction_id is null
-    group by t.customer_id, i.identifier_type, i.identifier_value, i.identifier_key
+        customer_id,
+        identifier_key,
+        min(identifier_type) as identifier_type,
+        min(identifier_value) as identifier_value,
+        bool_and(is_shared) as is_shared,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
+    from theirs
+    group by customer_id, identifier_key
 ),
 
 ranked as (

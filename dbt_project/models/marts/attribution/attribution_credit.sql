@@ -63,13 +63,12 @@ select
     s.touch_id,
     s.converted_at,
     cast(t.channel_group as {{ text_type() }}) as channel_group,
-    cast(a.acquisition_source as {{ text_type() }}) as acquisition_source,
+    cast(t.acquisition_source as {{ text_type() }}) as acquisition_source,
     cast(t.campaign as {{ text_type() }}) as campaign,
     cast(s.share_billionths * cast(0.000000001 as decimal(10, 9)) as decimal(18, 9)) as credit,
     cast(s.share_cents * cast(0.01 as decimal(3, 2)) as decimal(18, 2)) as amount
 from split as s
-inner join {{ ref('int_attribution__touch') }} as t on s.touch_id = t.touch_id
-inner join {{ ref('acquisition_sources') }} as a on t.channel_group = a.channel_group
+inner join {{ ref('attribution_touches') }} as t on s.touch_id = t.touch_id
 union all
 select
     model,

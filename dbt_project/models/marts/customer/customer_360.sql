@@ -27,18 +27,23 @@ records as (
     group by customer_id
 ),
 
+first_touched as (
+    select customer_id, min(touched_at) as touched_at
+    from {{ ref('attribution_touches') }}
+    group by customer_id
+),
+
+first_touch_of as (
+    select min(t.touch_id) as touch_id
+    from {{ ref('attribution_touches') }} as t
+    inner join first_touched as f on t.customer_id = f.customer_id and t.touched_at = f.touched_at
+    group by t.customer_id
+),
+
 first_touch as (
-    select customer_id, acquisition_source, channel_group, campaign
-    from (
-        select
-            customer_id,
-            acquisition_source,
-            channel_group,
-            campaign,
-            row_number() over (partition by customer_id order by touched_at, touch_id) as age_rank
-        from {{ ref('attribution_touches') }}
-    ) as ranked
-    where age_rank = 1
+    select t.customer_id, t.acquisition_source, t.channel_group, t.campaign
+    from {{ ref('attribution_touches') }} as t
+    inner join first_touch_of as f on t.touch_id = f.touch_id
 ),
 
 deals as (

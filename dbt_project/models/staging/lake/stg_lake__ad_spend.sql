@@ -14,7 +14,6 @@
             'impressions',
             'cost',
             'currency'
-        ],
-        where='spend_date < ' ~ as_of_date()
+        ]
     )
 }}

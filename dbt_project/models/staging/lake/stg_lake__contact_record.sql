@@ -26,8 +26,6 @@
             'attributes',
             'created_at',
             observed_by_night()
-        ],
-        is_dated=true,
-        where='(coalesce(created_at, observed_at) < ' ~ as_of() ~ ' or coalesce(created_at, observed_at) is null)'
+        ]
     )
 }}

@@ -29,6 +29,6 @@
             'name_hint',
             'flags'
         ],
-        where='occurred_at < ' ~ as_of()
+        repeated=ref('stg_lake__repeated_interaction')
     )
 }}

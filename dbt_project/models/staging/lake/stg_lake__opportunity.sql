@@ -19,8 +19,6 @@
             'created_at',
             'closed_at',
             observed_by_night()
-        ],
-        is_dated=true,
-        where='(coalesce(created_at, observed_at) < ' ~ as_of() ~ ' or coalesce(created_at, observed_at) is null)'
+        ]
     )
 }}

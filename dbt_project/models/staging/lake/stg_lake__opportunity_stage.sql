@@ -8,7 +8,6 @@
             'amount',
             'entered_at',
             'observed_at'
-        ],
-        where='entered_at < ' ~ as_of()
+        ]
     )
 }}

@@ -13,8 +13,6 @@
             'delivered_at',
             deleted_by_night(),
             observed_by_night()
-        ],
-        is_dated=true,
-        where='ordered_at < ' ~ as_of()
+        ]
     )
 }}
