@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,10 +198,8 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
     )
     universe = engine.qualify(night, "universe")
     for entity in (*_PERSONAL, "identifier"):
-        engine.run(
-            f"create view {engine.qualify(night, entity)} as select * from {engine.qualify('lake', entity)}"
-            f" where record_key in (select record_key from {universe})"
-        )
+        lake = engine.qualify("lake", entity)
+        engine.define(night, entity, f"select * from {lake} where record_key in (select record_key from {universe})")
     return int(engine.read(f"select count(*) as n from {universe}").column("n")[0].as_py())
 
 
@@ -212,17 +210,8 @@ def _changes(engine: Engine, found: Plan, as_of: datetime) -> dict[str, pa.Table
     with duckdb.connect() as local:
         for entity in (*_PERSONAL, "identifier"):
             local.register(f"batch_{entity}", _rows(entity, files))
-        due = {entity: engine.read(_due(engine, entity, found.since, as_of)) for entity in _PERSONAL}
-        keys = pa.chunked_array(
-            [chunk for rows in due.values() for chunk in rows.column("record_key").chunks], pa.int64()
-        )
-        engine.write(SLICE + "lake", "due", pa.table({"record_key": keys.unique()}))
-        identifiers = engine.read(
-            f"select record_key, identifier_key, identifier_type, identifier_value, is_valid"
-            f" from {engine.qualify('lake', 'identifier')}"
-            f" where record_key in (select record_key from {engine.qualify(SLICE + 'lake', 'due')})"
-        )
-        for entity, rows in {**due, "identifier": identifiers}.items():
+        due = {entity: engine.read(_due(engine, entity, found, as_of)) for entity in _PERSONAL}
+        for entity, rows in {**due, "identifier": _identifiers(engine, due.values())}.items():
             local.register(f"due_{entity}", rows)
             columns = ", ".join(rows.column_names)
             both = (f"select {columns} from {when}_{entity}" for when in ("batch", "due"))
@@ -279,14 +268,32 @@ def _rows(entity: str, files: Sequence[LakeFile]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _due(engine: Engine, entity: str, since: datetime | None, as_of: datetime) -> str:
-    """Rows of which a date has come since the night before."""
-    window = f"between {_stamp(since or as_of)} and {_stamp(as_of)}"
+def _identifiers(engine: Engine, due: Iterable[pa.Table]) -> pa.Table:
+    """What `_changes` looks at, of the identifiers of records that are due."""
+    keys = pa.chunked_array([chunk for rows in due for chunk in rows.column("record_key").chunks], pa.int64()).unique()
+    columns = [name for name in _READ["identifier"] if name != "batch_id"]
+    if not len(keys):
+        schema = lake_schema("identifier")
+        return pa.schema([schema.field(name) for name in columns]).empty_table()
+    engine.write(SLICE + "lake", "due", pa.table({"record_key": keys}))
+    return engine.read(
+        f"select {', '.join(columns)} from {engine.qualify('lake', 'identifier')}"
+        f" where record_key in (select record_key from {engine.qualify(SLICE + 'lake', 'due')})"
+    )
+
+
+def _due(engine: Engine, entity: str, found: Plan, as_of: datetime) -> str:
+    """Rows of which a date has come since the night before, but for those that came with it."""
+    window = f"between {_stamp(found.since or as_of)} and {_stamp(as_of)}"
+    came = ", ".join(sorted({f"'{file.source} {file.batch_id}'" for file in found.added})) or "''"
     dated = [f"{name} {window}" for name in _DATES[entity]]
     if entity in _UNDATED:
         dated.append(f"loaded_as_of {window} and {_UNDATED[entity]}")
     columns = [name for name in _READ[entity] if name != "batch_id"]
-    return f"select {', '.join(columns)} from {engine.qualify('lake', entity)} where ({') or ('.join(dated)})"
+    return (
+        f"select {', '.join(columns)} from {engine.qualify('lake', entity)}"
+        f" where (({') or ('.join(dated)})) and source || ' ' || batch_id not in ({came})"
+    )
 
 
 def _hubs(engine: Engine) -> str:

@@ -17,7 +17,7 @@ from customer360.identity.people import People, match_hints
 def attach(engine: Any, people: People) -> None:
     """Make the tables `record_component` (record_key, component, kind) and `anchors`.
 
-    `engine` is a DuckDB connection with the inputs, `classes`, `era`, `links`, `components` and
+    `engine` is a DuckDB connection with the inputs, `classes`, `era`, `links`, `linked`, `components` and
     `assignments`. `kind`: private, shared (the component is the identifier itself) or record (the
     component is the record itself). `anchors` (anchor, component, first_seen_at, kind): what carries a
     customer id from night to night.
@@ -43,8 +43,6 @@ def attach(engine: Any, people: People) -> None:
 
 # Uses of shared identifiers by records that no private one decides.
 _UNDECIDED = """
-    create or replace temp table linked as
-    select record_key, min(component) as component from links join components using (node) group by 1;
     create or replace temp table undecided as
     select r.record_key, r.identifier_key, r.seen_at, h.name_hint
     from record_identifiers r
@@ -85,6 +83,12 @@ _RECORDS = """
 """
 # A contact record that once stood for itself keeps carrying its customer's id, whatever links it now.
 _ANCHORS = """
+    create or replace temp table standing_record as
+    select r.record_key, any_value(r.component) as component, any_value(r.kind) as kind,
+        min(n.seen_at) as first_seen_at
+    from record_component r
+    join record_names n on r.record_key = n.record_key and n.record_kind <> 'interaction'
+    group by r.record_key;
     create or replace temp table anchors as
     select c.node as anchor, c.component, i.first_seen_at, 'private' as kind
     from components c
@@ -95,14 +99,12 @@ _ANCHORS = """
     from record_component r join identifiers i on r.component = i.identifier_key
     where r.kind = 'shared' group by r.component
     union all
-    select r.record_key, any_value(r.component), min(n.seen_at), 'record'
-    from record_component r
-    join record_names n on r.record_key = n.record_key and n.record_kind <> 'interaction'
-    where r.kind = 'record'
-        or r.record_key not in (
-            select l.record_key from links l
+    select s.record_key, s.component, s.first_seen_at, 'record'
+    from standing_record s
+    where s.kind = 'record'
+        or s.record_key not in (
+            select l.record_key from standing_record join links l using (record_key)
             join classes k on l.node = k.identifier_key and k.identifier_class = 'private'
         )
-        or r.record_key in (select anchor from assignments)
-    group by r.record_key
+        or s.record_key in (select anchor from assignments)
 """

@@ -69,12 +69,13 @@ BY_VALUE = ("own_address", "own_number", "placeholder", "role_mailbox")
 
 
 def classify(engine: Any, own: OwnIdentities, standing: pa.Table | None = None) -> None:
-    """Make the tables `classes` (identifier_key, identifier_class, reason) and `era` in `engine`.
+    """Make the tables `classes` (identifier_key, identifier_class, reason), `era` and `together` in `engine`.
 
     `standing` (as `classes`): what was found of identifiers of which not all records are here.
 
     `engine` is a DuckDB connection with `identifiers`, `record_identifiers` and what `people.People`
     makes. `era` (identifier_key, since): recycled numbers, and when the present holder's time began.
+    `together` (record_key, identifier_key, source): those of the records that carry several.
     """
     for name, values in (("own_domain", own.domains), ("own_email", own.emails), ("own_phone", own.phones)):
         engine.register(name, pa.table({"value": pa.array(sorted(values), pa.string())}))
@@ -157,26 +158,41 @@ _ERAS = f"""
             and bool_or(h.last_at <= g.before) and bool_or(h.first_at >= g.since)
     ) group by 1
 """
+# What is seen together on a record; few records carry several identifiers.
 _SEEN_WITH = """
+    create or replace temp table together as
+    select r.record_key, r.identifier_key, hash(r.source) as source
+    from record_identifiers r
+    join (select record_key from record_identifiers group by 1 having count(*) > 1) using (record_key);
+    create or replace temp table telling as
+    select t.record_key, t.identifier_key, i.identifier_type, t.source
+    from together t join identifiers i on t.identifier_key = i.identifier_key
+        and i.identifier_type in ('email', 'phone', 'user_id') and i.is_valid;
     create or replace temp table seen_with as
     with pairs as (
-        select distinct a.identifier_key, b.identifier_key as other_key, i.identifier_type, b.source
-        from record_identifiers a
-        join record_identifiers b on a.record_key = b.record_key and a.identifier_key <> b.identifier_key
-        join identifiers i on b.identifier_key = i.identifier_key
-        where i.identifier_type in ('email', 'phone', 'user_id') and i.is_valid
+        select t.identifier_key, o.identifier_key as other_key, any_value(o.identifier_type) as other_type
+        from together t
+        join telling o on t.record_key = o.record_key and t.identifier_key <> o.identifier_key
+        group by 1, 2
+    ),
+    counts as (
+        select identifier_key,
+            count(*) filter (where other_type = 'email') as emails,
+            count(*) filter (where other_type = 'phone') as phones,
+            count(*) filter (where other_type = 'user_id') as user_ids
+        from pairs group by 1
     ),
     by_source as (
-        select identifier_key, source, count(*) as user_ids from pairs where identifier_type = 'user_id' group by 1, 2
+        select t.identifier_key, o.source, count(distinct o.identifier_key) as user_ids
+        from counts c
+        join together t using (identifier_key)
+        join telling o on t.record_key = o.record_key and t.identifier_key <> o.identifier_key
+        where c.user_ids > 1 and o.identifier_type = 'user_id'
+        group by 1, 2
     )
-    select p.identifier_key,
-        count(distinct p.other_key) filter (where p.identifier_type = 'email') as emails,
-        count(distinct p.other_key) filter (where p.identifier_type = 'phone') as phones,
-        count(distinct p.other_key) filter (where p.identifier_type = 'user_id') as user_ids,
-        coalesce(any_value(b.user_ids), 0) as user_ids_of_one_source
-    from pairs p
-    left join (select identifier_key, max(user_ids) as user_ids from by_source group by 1) b using (identifier_key)
-    group by 1
+    select c.*, coalesce(s.user_ids, least(c.user_ids, 1)) as user_ids_of_one_source
+    from counts c
+    left join (select identifier_key, max(user_ids) as user_ids from by_source group by 1) s using (identifier_key)
 """
 _CLASSES = """
     create or replace temp table classes as

@@ -30,7 +30,8 @@ ROUNDS = 24  # more than kinds of identifiers, twice: each round cuts every doub
 def components(record_keys: Keys, nodes: Keys) -> tuple[Keys, Keys]:
     """Components of the bipartite graph record – node: (distinct nodes, their component).
 
-    A component is numbered by its smallest node, so the answer does not depend on row order.
+    A component is numbered by its smallest node, so the answer does not depend on row order. Whatever ties nodes
+    may stand for the records.
     """
     if not len(nodes):
         return np.array([], np.int64), np.array([], np.int64)
@@ -46,18 +47,20 @@ def components(record_keys: Keys, nodes: Keys) -> tuple[Keys, Keys]:
 
 
 def link(engine: Any, people: People) -> None:
-    """Make the tables `links` (record_key, node, identifier_key) and `components` (node, component).
+    """Make the tables `links` (record_key, node, identifier_key), `linked` (record_key, component) and
+    `components` (node, component).
 
-    `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `classes` and what
+    `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `classes`, `together` and what
     `People` makes; `classes` changes where an identifier turns out to bridge persons. The node of a
     private identifier is its key, that of a person at a shared one is made from both.
     """
     engine.execute("create or replace temp table components (node bigint, component bigint)")
     engine.execute("create or replace temp table links (record_key bigint, node bigint, identifier_key bigint)")
+    engine.execute("create or replace temp table linked (record_key bigint, component bigint)")
     engine.execute("create or replace temp table cut (node bigint)")
     engine.execute(_LINKS.format(target="open_links", records=""))
     for _ in range(ROUNDS):
-        engine.register("open_components", _components(engine))
+        _components(engine)
         doubtful = _doubtful(engine, people)
         engine.register("doubtful", pa.table({"component": pa.array(doubtful, pa.int64())}))
         bridges = _bridges(engine, people) if doubtful else []
@@ -70,10 +73,14 @@ def link(engine: Any, people: People) -> None:
     raise RuntimeError(f"identity: components still contradict themselves after {ROUNDS} rounds of cutting")
 
 
-def _components(engine: Any) -> pa.Table:
-    edges = engine.sql("select record_key, node from open_links").to_arrow_table()
-    found, component = components(edges.column("record_key").to_numpy(), edges.column("node").to_numpy())
-    return pa.table({"node": pa.array(found), "component": pa.array(component)})
+def _components(engine: Any) -> None:
+    """Make `open_components` (node, component). Only records with several identifiers tie nodes together."""
+    engine.execute(_TIED)
+    ties = engine.sql("select distinct t.node as tie, l.node from open_tied t join open_links l using (record_key)")
+    edges = ties.to_arrow_table()
+    found, component = components(edges.column("tie").to_numpy(), edges.column("node").to_numpy())
+    engine.register("found", pa.table({"node": pa.array(found), "component": pa.array(component)}))
+    engine.execute(_COMPONENTS)
 
 
 def _doubtful(engine: Any, people: People) -> list[int]:
@@ -146,6 +153,18 @@ _NAMES_OF_COMPONENTS = """
     from open_links l join open_components c using (node) join record_spelling s using (record_key)
     group by 1 having count(distinct name_id) > 1 order by 1
 """
+# A record is tied to its smallest node.
+_TIED = """
+    create or replace temp table open_tied as
+    select l.record_key, min(l.node) as node
+    from open_links l join (select distinct record_key from together) using (record_key)
+    group by 1
+"""
+_COMPONENTS = """
+    create or replace temp table open_components as
+    select n.node, coalesce(f.component, n.node) as component
+    from (select distinct node from open_links) n left join found f using (node)
+"""
 _SETTLE = """
     create or replace temp table open_records as
     select distinct l.record_key
@@ -157,6 +176,10 @@ _SETTLE = """
     select c.node, c.component from open_components c where c.component not in (
         select component from open_components join bridges using (node)
     );
+    insert into linked
+    select l.record_key, c.component
+    from open_links l join open_components c using (node) left join open_tied t on l.record_key = t.record_key
+    where l.record_key not in (select record_key from open_records) and (t.node is null or l.node = t.node);
     insert into links select * from open_links where record_key not in (select record_key from open_records)
 """
 _DEMOTE = """

@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 from psycopg2 import sql
 
+from customer360.binary import copy_in
 from customer360.contracts import TIMESTAMP
-from customer360.copying import copy_in, copy_out
+from customer360.copying import copy_out
 from customer360.keys import MASK
 
 DDL: list[str] = [
@@ -69,11 +70,11 @@ CHANGES: dict[str, pa.Schema] = {
     "aliases": pa.schema([("customer_id_old", pa.int64()), ("customer_id", pa.int64())]),
     "events": pa.schema(
         [
-            ("kind", pa.string()),
+            ("kind", pa.large_string()),
             ("customer_id", pa.int64()),
             ("other_customer_id", pa.int64()),
             ("evidence", pa.int64()),
-            ("reason", pa.string()),
+            ("reason", pa.large_string()),
         ]
     ),
 }

@@ -1,11 +1,13 @@
 """The identity step: who is the same customer, from tonight's records and the registry.
 
-Computes in DuckDB in this process whatever the engine, so that every engine gets the same answer.
+Computes in DuckDB in this process whatever the engine, so that every engine gets the same answer; where the
+engine is DuckDB, in its own file, and nothing is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.engines.base import SLICE, Engine
+from customer360.engines.duckdb import DuckDBEngine
 from customer360.identity import registry
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
@@ -68,39 +71,61 @@ def resolve(
     `slices`) only its records are resolved, into the slice's schema; aliases are always whole.
     """
     prefix = SLICE if is_slice else ""
-    inputs = {
-        name: engine.read(f"select * from {engine.qualify(prefix + 'intermediate', table)}")
-        for name, table in INPUTS.items()
-    }
     anchors = engine.read(_slice_anchors(engine)) if is_slice else None
     standing = engine.read(_standing(engine)) if is_slice else None
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, ExitStack() as stack:
         assignments, customers, aliases = registry.before(cursor, as_of, anchors)
-        limits = _limits(engine)
-        tables, changes = resolve_tables(inputs, assignments, customers, aliases, as_of, own, standing, limits)
-        del inputs, assignments, customers
+        given = {"assignments": assignments, "customers": customers, "aliases": aliases}
+        workspace = stack.enter_context(_workspace(engine, prefix))
+        changes = _compute(workspace, given, own, standing)
+        del given, assignments, customers
         rows_written = 0
         if registry.is_newest(cursor, as_of):
             if guard is not None:
                 guard(cursor)
             rows_written = registry.write(cursor, as_of, changes)
-    connection.commit()
-    for name, rows in tables.items():
-        engine.write(prefix + "identity", name, rows)
-    if is_slice:
-        engine.write("identity", "customer_alias", tables["customer_alias"])
+        connection.commit()
+        queries = _tables(as_of)
+        for name, query in queries.items():
+            _keep(engine, workspace, prefix + "identity", name, query)
+        if is_slice:
+            _keep(engine, workspace, "identity", "customer_alias", queries["customer_alias"])
+        classes = workspace.sql("select identifier_class, count(*) from classes group by 1 order by 1").fetchall()
+        ((customers_found,),) = workspace.sql("select count(*) from out_customer").fetchall()
     kinds = pc.value_counts(changes["events"].column("kind")).to_pylist()
     events = {each["values"]: each["counts"] for each in kinds}
-    classes = pc.value_counts(tables["identifier_class"].column("identifier_class")).to_pylist()
     return IdentityResult(
-        customers=tables["customer"].num_rows,
+        customers=customers_found,
         created=events.get("created", 0),
         merged=events.get("merged", 0),
         split=events.get("split", 0),
         retired=events.get("retired", 0),
         rows_written=rows_written,
-        classes={each["values"]: each["counts"] for each in classes},
+        classes=dict(classes),
     )
+
+
+@contextmanager
+def _workspace(engine: Engine, prefix: str) -> Iterator[Any]:
+    """A DuckDB connection that has the INPUTS: the engine's own, or one of this process with copies."""
+    names = {name: engine.qualify(prefix + "intermediate", table) for name, table in INPUTS.items()}
+    if isinstance(engine, DuckDBEngine):
+        for name, relation in names.items():
+            engine.run(f"create or replace temp view {name} as select * from {relation}")
+        yield engine.connection
+        engine.release()  # and what was made on the way
+    else:
+        with duckdb.connect(config=_limits(engine)) as workspace:
+            for name, relation in names.items():
+                workspace.register(name, engine.read(f"select * from {relation}"))
+            yield workspace
+
+
+def _keep(engine: Engine, workspace: Any, schema: str, name: str, query: str) -> None:
+    if isinstance(engine, DuckDBEngine):
+        engine.define(schema, name, query)
+    else:
+        engine.write(schema, name, workspace.sql(query).to_arrow_table())
 
 
 def _limits(engine: Engine) -> dict[str, str | int]:
@@ -144,28 +169,37 @@ def resolve_tables(
     as_of: datetime,
     own: OwnIdentities,
     standing: pa.Table | None = None,
-    limits: Mapping[str, str | int] | None = None,
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
     """The pure core: (tables of engine schema `identity`, changes for `registry.write`).
 
     `inputs` as in INPUTS; `assignments`, `customers` and `aliases` as `registry.before` gives them. The
-    order of rows does not matter. `standing`: see `classify`; `limits`: settings of the DuckDB that computes.
+    order of rows does not matter. `standing`: see `classify`.
     """
-    with duckdb.connect(config=dict(limits or {})) as engine:
-        engine.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
-        for name, rows in {**inputs, "assignments": assignments, "customers": customers, "aliases": aliases}.items():
-            engine.register(name, rows)
-        people = People(engine)
-        classify(engine, own, standing)
-        link(engine, people)
-        attach(engine, people)
-        group(engine)
-        changes = assign(engine)
-        engine.register("given", changes.pop("ids"))
-        engine.register("new_aliases", changes["aliases"])
-        engine.execute(_OUTPUT)
-        tables = {name: engine.sql(query).to_arrow_table() for name, query in _tables(as_of).items()}
-    return tables, changes
+    given = {"assignments": assignments, "customers": customers, "aliases": aliases}
+    with duckdb.connect() as workspace:
+        for name, rows in inputs.items():
+            workspace.register(name, rows)
+        changes = _compute(workspace, given, own, standing)
+        return {name: workspace.sql(query).to_arrow_table() for name, query in _tables(as_of).items()}, changes
+
+
+def _compute(
+    workspace: Any, given: Mapping[str, pa.Table], own: OwnIdentities, standing: pa.Table | None
+) -> dict[str, pa.Table]:
+    """The changes for `registry.write`; what `_tables` asks for is in `workspace`, which has the INPUTS."""
+    workspace.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+    for name, rows in given.items():
+        workspace.register(name, rows)
+    people = People(workspace)
+    classify(workspace, own, standing)
+    link(workspace, people)
+    attach(workspace, people)
+    group(workspace)
+    changes = assign(workspace)
+    workspace.register("given", changes.pop("ids"))
+    workspace.register("new_aliases", changes["aliases"])
+    workspace.execute(_OUTPUT)
+    return changes
 
 
 _OUTPUT = """
@@ -176,15 +210,18 @@ _OUTPUT = """
     create or replace temp table out_record as
     select r.record_key, g.customer_id, r.kind from record_component r join given g using (component);
     create or replace temp table out_customer as
-    select o.customer_id,
+    select g.customer_id,
         case
-            when bool_or(o.kind = 'shared') then 'shared'
-            when bool_or(n.record_kind = 'account') and bool_and(n.record_kind = 'account') then 'organisation'
+            when g.customer_id in (select customer_id from out_record where kind = 'shared') then 'shared'
+            when n.is_organisation then 'organisation'
             else 'person'
         end as customer_kind
-    from out_record o
-    left join (select record_key, record_kind from record_names where record_kind <> 'interaction') n using (record_key)
-    group by 1
+    from given g
+    left join (
+        select o.customer_id, bool_and(n.record_kind = 'account') as is_organisation
+        from out_record o join record_names n on o.record_key = n.record_key and n.record_kind <> 'interaction'
+        group by 1
+    ) n using (customer_id)
 """
 
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from customer360.publish import binary, diff, store
+from customer360 import binary
+from customer360.publish import diff, store
 from customer360.publish.marts import Mart
 from customer360.publish.runs import Run, committing
 

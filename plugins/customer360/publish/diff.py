@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customer360.publish.binary import arrow_type
+from customer360.binary import arrow_type
 from customer360.publish.marts import Mart, MartError
 
 HASHES = ("row_key", "row_hash")

@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from customer360.publish.binary import arrow_type
+from customer360.binary import arrow_type
 from customer360.publish.marts import Column, Mart, MartError
 
 READER = "c360_reader"

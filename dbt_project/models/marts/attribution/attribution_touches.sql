@@ -13,4 +13,4 @@ select
     cast(t.campaign as {{ text_type() }}) as campaign,
     cast(t.event_name as {{ text_type() }}) as event_name
 from {{ ref('int_attribution__touch') }} as t
-inner join {{ ref('acquisition_sources') }} as s on t.channel_group = s.channel_group
+left join {{ ref('acquisition_sources') }} as s on t.channel_group = s.channel_group
