@@ -139,8 +139,6 @@ def fingerprint(settings: Settings, config: SourcesConfig) -> str:
 
 def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_of: datetime, mark: str) -> Plan:
     """Whether the night can go on from what the engine holds, and which batches came and went since."""
-    if not engine.builds_slices:
-        return Plan(None, f"engine {engine.name} builds everything")
     state = read_state(engine)
     if state is None:
         return Plan(None, "the engine is empty")
@@ -198,9 +196,11 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
     )
     universe = engine.qualify(night, "universe")
     for entity in (*_PERSONAL, "identifier"):
-        engine.run(
-            f"create view {engine.qualify(night, entity)} as select * from {engine.qualify('lake', entity)}"
-            f" where record_key in (select record_key from {universe})"
+        engine.show(
+            night,
+            entity,
+            f"select * from {engine.qualify('lake', entity)}"
+            f" where record_key in (select record_key from {universe})",
         )
     return int(engine.read(f"select count(*) as n from {universe}").column("n")[0].as_py())
 

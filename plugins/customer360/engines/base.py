@@ -39,7 +39,6 @@ class LakeFile:
 class Engine(Protocol):
     name: str
     settings: Settings
-    builds_slices: bool  # whether a night may build only what changed (see `slices`)
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -76,6 +75,10 @@ class Engine(Protocol):
 
     def define(self, schema: str, table: str, query: str) -> None:
         """`schema.table` anew from the rows of `query`."""
+        ...
+
+    def show(self, schema: str, name: str, query: str) -> None:
+        """A new relation `schema.name` with the rows of `query`: a view where the engine has views, else a table."""
         ...
 
     def clear(self, schema: str) -> None:

@@ -21,7 +21,6 @@ class DuckDBEngine:
     """One writing process at a time: `release` before another process (dbt) opens the file."""
 
     name = "duckdb"
-    builds_slices = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -84,6 +83,9 @@ class DuckDBEngine:
 
     def define(self, schema: str, table: str, query: str) -> None:
         self.connection.execute(f"create or replace table {schema}.{table} as {query}")
+
+    def show(self, schema: str, name: str, query: str) -> None:
+        self.connection.execute(f"create view {schema}.{name} as {query}")
 
     def clear(self, schema: str) -> None:
         self.connection.execute(f"drop schema if exists {schema} cascade")

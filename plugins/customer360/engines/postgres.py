@@ -29,7 +29,6 @@ PREFIX = "c360_"
 
 class PostgresEngine:
     name = "postgres"
-    builds_slices = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -149,6 +148,9 @@ class PostgresEngine:
             cursor.execute(f"create table {PREFIX}{schema}.{table} as {query}")
             cursor.execute(f"analyze {PREFIX}{schema}.{table}")
         self.connection.commit()
+
+    def show(self, schema: str, name: str, query: str) -> None:
+        self.run(f"create view {PREFIX}{schema}.{name} as {query}")
 
     def clear(self, schema: str) -> None:
         with self.connection.cursor() as cursor:

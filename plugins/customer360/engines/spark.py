@@ -33,7 +33,6 @@ CATALOG = "c360"
 
 class SparkEngine:
     name = "spark"
-    builds_slices = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -97,6 +96,9 @@ class SparkEngine:
 
     def define(self, schema: str, table: str, query: str) -> None:
         self.statements.run(f"create or replace table {CATALOG}.{schema}.{table} using iceberg as {query}")
+
+    def show(self, schema: str, name: str, query: str) -> None:
+        self.define(schema, name, query)
 
     def clear(self, schema: str) -> None:
         for _, table, *_ in self.statements.rows(f"show tables in {CATALOG}.{schema}"):
