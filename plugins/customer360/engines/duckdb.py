@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -94,6 +95,9 @@ class DuckDBEngine:
     def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
         same = " and ".join(f"m.{name} = d.{name}" for name in key)
         self.connection.execute(f"delete from {target} as m using {source} as d where {same}")
+
+    def expire(self, before: datetime) -> int:  # noqa: ARG002  (the protocol's)
+        return 0  # the file holds the present only
 
     def reset(self) -> None:
         self.release()
