@@ -199,8 +199,7 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
         engine.show(
             night,
             entity,
-            f"select * from {engine.qualify('lake', entity)}"
-            f" where record_key in (select record_key from {universe})",
+            f"select * from {engine.qualify('lake', entity)} where record_key in (select record_key from {universe})",
         )
     return int(engine.read(f"select count(*) as n from {universe}").column("n")[0].as_py())
 
