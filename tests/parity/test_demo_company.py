@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT, export, make_settings
 from customer360 import ingest, nightly, postgres
 from customer360.demo.company import deliver, write_company
 from customer360.engines import open_engine
@@ -25,13 +24,17 @@ CUSTOMERS = 120
 
 
 class Company:
-    """One lake, ledger and identity registry; every engine builds the last night when first asked for."""
+    """One lake, ledger and identity registry; every engine builds the last night when first asked for.
 
-    def __init__(self, as_of: datetime, settings: EngineSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.as_of = as_of
+    DuckDB does so as a slice, on the night before, so that customers of then are found to be one.
+    """
+
+    def __init__(self, settings: EngineSettings, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = settings
         self._monkeypatch = monkeypatch
         self._marts: dict[str, Marts] = {}
+        before, self.as_of = _read_nights(settings["duckdb"])[-2:]
+        self._night(settings["duckdb"], before)
 
     def __getitem__(self, engine: str) -> Marts:
         if engine not in self._marts:
@@ -39,13 +42,16 @@ class Company:
         return self._marts[engine]
 
     def _build(self, settings: Settings) -> Marts:
-        self._monkeypatch.setenv("C360_ENGINE", settings.engine)
-        self._monkeypatch.setenv("C360_ENGINE_URL", settings.engine_url or "")
-        night = nightly.begin(self.as_of, "test")
-        for step in (nightly.stage, nightly.identify, nightly.transform):
-            night = step(night)
+        self._night(settings, self.as_of)
         with open_engine(settings) as engine:
             return read_marts(engine)
+
+    def _night(self, settings: Settings, as_of: datetime) -> None:
+        self._monkeypatch.setenv("C360_ENGINE", settings.engine)
+        self._monkeypatch.setenv("C360_ENGINE_URL", settings.engine_url or "")
+        night = nightly.begin(as_of, "test")
+        for step in (nightly.stage, nightly.identify, nightly.transform):
+            night = step(night)
 
 
 @pytest.fixture(scope="module")
@@ -53,27 +59,30 @@ def company(
     cluster: Settings, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Company]:
     local = tmp_path_factory.mktemp("demo_company")
-    settings = make_settings(local, postgres.database_url(cluster, "parity_demo"))
+    url = postgres.database_url(cluster, "parity_demo")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        export(settings, monkeypatch)
-        monkeypatch.setenv("C360_SOURCES", str(PROJECT / "dags" / "sources.yml"))
+        for name in ("C360_LANDING", "C360_LAKE", "C360_SOURCES", "C360_ENGINE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {"C360_LOCAL": local, "C360_SERVING_URL": url, "C360_THREADS": 2}.items():
+            monkeypatch.setenv(name, str(value))
         settings = Settings.from_env()
         with postgres.connect(settings, application_name="test") as connection:
             migrate(connection)
-        yield Company(_read_nights(settings), EngineSettings(settings, request), monkeypatch)
+        yield Company(EngineSettings(settings, request), monkeypatch)
 
 
-def _read_nights(settings: Settings) -> datetime:
-    """Every night's files into the lake, each as of its night; the last night."""
+def _read_nights(settings: Settings) -> list[datetime]:
+    """Every night's files into the lake, each as of its night; the nights."""
     config = load_sources(settings.sources)
+    days = [FIRST_NIGHT + timedelta(days=index) for index in range(NIGHTS)]
+    nights = [parse_as_of(day.isoformat(), config.timezone) for day in days]
     landing, truth = Path(settings.landing), settings.local / "truth"
     plan = write_company(landing, truth, customers=CUSTOMERS, first_night=FIRST_NIGHT, nights=NIGHTS)
-    for index in range(NIGHTS):
+    for index, as_of in enumerate(nights):
         deliver(plan, index)
-        as_of = parse_as_of((FIRST_NIGHT + timedelta(days=index)).isoformat(), config.timezone)
         for source in config.sources.values():
             ingest.ingest_source(settings, source, as_of, config.own)
-    return as_of
+    return nights
 
 
 @pytest.mark.parametrize("engine", ENGINES[1:])
