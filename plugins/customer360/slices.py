@@ -205,17 +205,17 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
 
 
 def _changes(engine: Engine, found: Plan, as_of: datetime) -> dict[str, pa.Table]:
-    """`change_record` (record_key) and `change_node` (node, is_kept_invalid): of batches that came or went, and
-    of rows whose date came since the night before."""
+    """`change_record` (record_key) and `change_node` (node, is_kept_invalid): of batches that came or went, of rows
+    whose date came since the night before, and of what records in batches that went still say elsewhere."""
     files = (*found.added, *found.removed)
+    went = [_rows(entity, found.removed).column("record_key") for entity in _PERSONAL]
+    engine.write(SLICE + "lake", "withdrawn", pa.table({"record_key": _distinct(went)}))
     with duckdb.connect() as local:
         for entity in (*_PERSONAL, "identifier"):
             local.register(f"batch_{entity}", _rows(entity, files))
-        due = {entity: engine.read(_due(engine, entity, found.since, as_of)) for entity in _PERSONAL}
-        keys = pa.chunked_array(
-            [chunk for rows in due.values() for chunk in rows.column("record_key").chunks], pa.int64()
-        )
-        engine.write(SLICE + "lake", "due", pa.table({"record_key": keys.unique()}))
+        due = {entity: engine.read(_due(engine, entity, found, as_of)) for entity in _PERSONAL}
+        keys = _distinct([rows.column("record_key") for rows in due.values()])
+        engine.write(SLICE + "lake", "due", pa.table({"record_key": keys}))
         identifiers = engine.read(
             f"select record_key, identifier_key, identifier_type, identifier_value, is_valid"
             f" from {engine.qualify('lake', 'identifier')}"
@@ -278,14 +278,23 @@ def _rows(entity: str, files: Sequence[LakeFile]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _due(engine: Engine, entity: str, since: datetime | None, as_of: datetime) -> str:
-    """Rows of which a date has come since the night before."""
-    window = f"between {_stamp(since or as_of)} and {_stamp(as_of)}"
+def _distinct(keys: Sequence[pa.ChunkedArray]) -> pa.Array:
+    return pa.chunked_array([chunk for each in keys for chunk in each.chunks], pa.int64()).unique()
+
+
+def _due(engine: Engine, entity: str, found: Plan, as_of: datetime) -> str:
+    """Rows of which a date has come since the night before, and other versions of what went."""
+    window = f"between {_stamp(found.since or as_of)} and {_stamp(as_of)}"
+    withdrawn = engine.qualify(SLICE + "lake", "withdrawn")
     dated = [f"{name} {window}" for name in _DATES[entity]]
     if entity in _UNDATED:
         dated.append(f"loaded_as_of {window} and {_UNDATED[entity]}")
     columns = [name for name in _READ[entity] if name != "batch_id"]
-    return f"select {', '.join(columns)} from {engine.qualify('lake', entity)} where ({') or ('.join(dated)})"
+    rows = f"select {', '.join(columns)} from {engine.qualify('lake', entity)}"
+    query = f"{rows} where ({') or ('.join(dated)})"
+    if found.removed:
+        query += f" union all {rows} where record_key in (select record_key from {withdrawn})"
+    return query
 
 
 def _hubs(engine: Engine) -> str:
