@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Itself, not a shim: uv replaces an environment that was made by another path.
+INTERPRETER = $(shell $(PYTHON) -c 'import sys; print(sys.executable)')
 UV_VERSION := 0.13.9
 UV := .local/uv/bin/uv
 VENV := .venv
@@ -22,13 +24,13 @@ $(UV):
 	.local/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.installed: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --python $(PYTHON)
+	$(UV) sync --frozen --python $(INTERPRETER)
 	@touch $@
 
 install-spark: $(VENV)/.installed-spark ## the same with Spark; needs Java 17 on the machine
 
 $(VENV)/.installed-spark: $(VENV)/.installed
-	$(UV) sync --frozen --python $(PYTHON) --extra spark
+	$(UV) sync --frozen --python $(INTERPRETER) --extra spark
 	@touch $@
 
 demo: $(if $(filter spark,$(ENGINE)),install-spark,install) ## three nights of a made-up company; ENGINE=postgres or spark

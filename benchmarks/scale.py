@@ -2,7 +2,7 @@
 
 Figures are CPU seconds, also as multiples of one plain scan of the lake's Parquet in the same run. An engine's
 cost is that of staging, identity and marts; starting processes (Python, dbt's parsing) and serving (PostgreSQL,
-the audit) are reported apart. After the nights everything is built anew and compared with what they left, table
+the audit) are reported apart, and so is starting Spark's cluster; what its processes compute is the engine's. After the nights everything is built anew and compared with what they left, table
 by table. The last line is one JSON object.
 """
 
@@ -19,11 +19,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from measure import Cost, measured
+from measure import Cost, Daemons, measured
 from nightly import SIZES, generated, server_cpu_s
 
 from customer360 import postgres
 from customer360.demo import scale
+from customer360.engines import open_engine, spark_cluster
 from customer360.ops import migrate
 from customer360.settings import Settings
 
@@ -61,6 +62,7 @@ class Night:
 
     costs: dict[str, Cost] = field(default_factory=dict)
     server_cpu_s: float = 0.0
+    spark_cpu_s: float = 0.0
     result: dict[str, Any] = field(default_factory=dict)
 
     def engine_cpu_s(self, starts: Starts, *, in_server: bool) -> float:
@@ -72,6 +74,7 @@ class Night:
             - starts.python_s * len(ENGINE_STEPS)
             - starts.dbt_s * dbt_runs
             + (self.server_cpu_s if in_server else 0)
+            + self.spark_cpu_s
         )
 
     def peak_mb(self) -> float:
@@ -166,14 +169,38 @@ def duckdb_nights(local: Path, size: str, lake: scale.ScaleLake, scan: float, st
 def full(local: Path, size: str, lake: scale.ScaleLake, engine: str, starts: Starts) -> Figures:
     """The full build alone, of the lake as it was before any night."""
     settings = project(local, lake, engine)
+    figures: Figures = {}
+    cluster: Daemons | None = None
     try:
-        steps = STEPS[:3]
-        first = run(settings, lake.as_of, lake.files, steps)
+        if engine == "spark":
+            cluster = spark_cluster_of(settings)
+            figures[f"spark_start_cpu_s_{size}"] = round(cluster.cpu_s(), 1)
+        first = run(settings, lake.as_of, lake.files, ENGINE_STEPS, cluster)
         cpu_s = first.engine_cpu_s(starts, in_server=engine == "postgres")
+        peak_mb = first.peak_mb()
+        if cluster:
+            print(f"   of these in the cluster {first.spark_cpu_s:.1f} CPU-s; its processes {cluster.peak_mb():.0f} MB")
+            figures[f"full_cluster_peak_mb_spark_{size}"] = round(cluster.peak_mb())
         report(engine, size, "full", first, cpu_s)
-        return {f"full_cpu_s_{engine}_{size}": round(cpu_s, 1), f"full_peak_mb_{engine}_{size}": round(first.peak_mb())}
+        return figures | {
+            f"full_cpu_s_{engine}_{size}": round(cpu_s, 1),
+            f"full_peak_mb_{engine}_{size}": round(peak_mb),
+            f"full_wall_s_{engine}_{size}": round(sum(cost.wall_s for cost in first.costs.values()), 1),
+        }
     finally:
+        if cluster:
+            spark_cluster.stop(spark_cluster.folder(settings))
         postgres.drop(settings)
+
+
+def spark_cluster_of(settings: Settings) -> Daemons:
+    """The project's own cluster, started and in use for the first time."""
+    with open_engine(settings) as engine:
+        engine.read("select 1 as one")
+    cluster = spark_cluster.status(spark_cluster.folder(settings))
+    if cluster is None:
+        raise RuntimeError("the Spark cluster has ended")
+    return Daemons([process.pid for process in cluster.processes])
 
 
 def project(local: Path, lake: scale.ScaleLake, engine: str) -> Settings:
@@ -189,8 +216,14 @@ def project(local: Path, lake: scale.ScaleLake, engine: str) -> Settings:
     return settings
 
 
-def run(settings: Settings, as_of: datetime, files: Sequence[Any], steps: Sequence[str] = STEPS) -> Night:
-    """One night, each step in a process of its own."""
+def run(
+    settings: Settings,
+    as_of: datetime,
+    files: Sequence[Any],
+    steps: Sequence[str] = STEPS,
+    cluster: Daemons | None = None,
+) -> Night:
+    """One night, each step in a process of its own; `cluster` computes for it."""
     from customer360 import nightly
 
     with postgres.connect(settings, application_name="bench") as connection:
@@ -198,6 +231,7 @@ def run(settings: Settings, as_of: datetime, files: Sequence[Any], steps: Sequen
     state = settings.local / "night.json"
     state.write_text(json.dumps(nightly.begin(as_of, "bench")), "utf-8")
     found = Night()
+    idle = cluster.cpu_s() if cluster else 0.0
     for step in steps:
         before = server_cpu_s(settings)
         found.costs[step] = measured([sys.executable, "-c", STEP, step, str(state)])
@@ -210,6 +244,7 @@ def run(settings: Settings, as_of: datetime, files: Sequence[Any], steps: Sequen
                 found.costs[step].wall_s,
             )
     found.result = json.loads(state.read_text("utf-8"))
+    found.spark_cpu_s = cluster.cpu_s() - idle if cluster else 0.0
     return found
 
 

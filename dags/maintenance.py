@@ -1,4 +1,4 @@
-"""`maintenance`: what keeps the house small: expired batches, old publications, old reports."""
+"""`maintenance`: what keeps the house small: expired batches, old publications, snapshots and reports."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def maintenance() -> None:
     def prune_publications() -> dict[str, int]:
         return nightly.prune_publications()
 
+    @task(pool=night.ENGINE_POOL)
+    def expire_snapshots() -> dict[str, int]:
+        return nightly.expire_snapshots()
+
     @task
     def prune_reports(**context: Any) -> dict[str, int]:
         return nightly.prune_reports(night.as_of(context, CONFIG.timezone))
@@ -38,7 +42,7 @@ def maintenance() -> None:
     def check_freshness(**context: Any) -> dict[str, str]:
         return nightly.check_freshness(night.as_of(context, CONFIG.timezone), max_age=timedelta(hours=36))
 
-    expire_batches() >> prune_publications() >> prune_reports() >> check_freshness()
+    expire_batches() >> prune_publications() >> expire_snapshots() >> prune_reports() >> check_freshness()
 
 
 maintenance()

@@ -39,6 +39,8 @@ _KIND_COLUMN: Final = frozenset({"contact_record", "identifier"})  # entities wh
 _DISTINCT: Final = frozenset({"record_key", "row_hash", "identifier_key", "row_number", "source_record_id"})
 # What a reader may skip row groups by; statistics of texts nobody searches for cost a tenth of the writing.
 _STATISTICS: Final = (
+    "source",  # Spark drops a batch's files by these two
+    "batch_id",
     "occurred_at",
     "observed_at",
     "created_at",

@@ -280,6 +280,14 @@ def prune_publications(keep: int = 30) -> dict[str, int]:
         return publication.prune(connection, keep)
 
 
+def expire_snapshots(keep: timedelta = timedelta(days=7)) -> dict[str, int]:
+    """Remove files of the engine that only show what its tables were more than `keep` ago, by the clock."""
+    from customer360.engines import open_engine
+
+    with open_engine(Settings.from_env()) as engine:
+        return {"files": engine.expire(datetime.now(UTC) - keep)}
+
+
 def prune_reports(as_of: datetime, keep: timedelta = timedelta(days=30)) -> dict[str, int]:
     """Remove what the quality gates wrote of nights older than `keep` before `as_of`."""
     from customer360.quality import paths

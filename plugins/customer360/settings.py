@@ -30,7 +30,7 @@ class Settings:
     # cluster of our own on this machine.
     engine_url: str | None
     threads: int  # C360_THREADS
-    memory_limit: str | None  # C360_MEMORY_LIMIT, e.g. 4GB, for DuckDB
+    memory_limit: str | None  # C360_MEMORY_LIMIT, e.g. 4GB, for DuckDB, and for Spark's executors
     spark_warehouse: str | None = None  # C360_SPARK_WAREHOUSE: folder that this machine and the cluster see
     spark_jar: str | None = None  # C360_SPARK_JAR: path of the Iceberg runtime, or its Maven coordinate
 

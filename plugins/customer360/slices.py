@@ -139,8 +139,6 @@ def fingerprint(settings: Settings, config: SourcesConfig) -> str:
 
 def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_of: datetime, mark: str) -> Plan:
     """Whether the night can go on from what the engine holds, and which batches came and went since."""
-    if not engine.builds_slices:
-        return Plan(None, f"engine {engine.name} builds everything")
     state = read_state(engine)
     if state is None:
         return Plan(None, "the engine is empty")
@@ -204,9 +202,12 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
 
 
 def _changes(engine: Engine, found: Plan, as_of: datetime) -> dict[str, pa.Table]:
-    """`change_record` (record_key) and `change_node` (node, is_kept_invalid): of batches that came or went, and
-    of rows whose date came since the night before."""
+    """`change_record` (record_key) and `change_node` (node, is_kept_invalid): of batches that came or went, of rows
+    whose date came since the night before, and of what records in batches that went still say elsewhere."""
     files = (*found.added, *found.removed)
+    if found.removed:
+        went = [_rows(entity, found.removed).column("record_key") for entity in _PERSONAL]
+        engine.write(SLICE + "lake", "withdrawn", pa.table({"record_key": _distinct(went)}))
     with duckdb.connect() as local:
         for entity in (*_PERSONAL, "identifier"):
             local.register(f"batch_{entity}", _rows(entity, files))
@@ -268,9 +269,13 @@ def _rows(entity: str, files: Sequence[LakeFile]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
+def _distinct(keys: Iterable[pa.ChunkedArray]) -> pa.Array:
+    return pa.chunked_array([chunk for each in keys for chunk in each.chunks], pa.int64()).unique()
+
+
 def _identifiers(engine: Engine, due: Iterable[pa.Table]) -> pa.Table:
     """What `_changes` looks at, of the identifiers of records that are due."""
-    keys = pa.chunked_array([chunk for rows in due for chunk in rows.column("record_key").chunks], pa.int64()).unique()
+    keys = _distinct(rows.column("record_key") for rows in due)
     columns = [name for name in _READ["identifier"] if name != "batch_id"]
     if not len(keys):
         schema = lake_schema("identifier")
@@ -283,17 +288,20 @@ def _identifiers(engine: Engine, due: Iterable[pa.Table]) -> pa.Table:
 
 
 def _due(engine: Engine, entity: str, found: Plan, as_of: datetime) -> str:
-    """Rows of which a date has come since the night before, but for those that came with it."""
+    """Rows of which a date has come since the night before, but for those that came with it; and other versions
+    of what went."""
     window = f"between {_stamp(found.since or as_of)} and {_stamp(as_of)}"
     came = ", ".join(sorted({f"'{file.source} {file.batch_id}'" for file in found.added})) or "''"
+    withdrawn = engine.qualify(SLICE + "lake", "withdrawn")
     dated = [f"{name} {window}" for name in _DATES[entity]]
     if entity in _UNDATED:
         dated.append(f"loaded_as_of {window} and {_UNDATED[entity]}")
     columns = [name for name in _READ[entity] if name != "batch_id"]
-    return (
-        f"select {', '.join(columns)} from {engine.qualify('lake', entity)}"
-        f" where (({') or ('.join(dated)})) and source || ' ' || batch_id not in ({came})"
-    )
+    rows = f"select {', '.join(columns)} from {engine.qualify('lake', entity)}"
+    query = f"{rows} where (({') or ('.join(dated)})) and source || ' ' || batch_id not in ({came})"
+    if found.removed:
+        query += f" union all {rows} where record_key in (select record_key from {withdrawn})"
+    return query
 
 
 def _hubs(engine: Engine) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 
 from customer360.contracts import lake_schema
 from customer360.dbt_runner import run_dbt
-from customer360.engines import Engine, LakeFile, open_engine, spark_cluster
+from customer360.engines import Engine, LakeFile, open_engine, spark_cluster, spark_lake
 from customer360.engines.spark import SparkEngine
 from customer360.engines.spark_runtime import iceberg_jar
 from customer360.settings import Settings
@@ -58,7 +60,9 @@ def test_starting_what_runs_changes_nothing(spark_settings: Settings) -> None:
 # The lake -----------------------------------------------------------------------------------------
 
 
-def spend(folder: Path, batch: str, *, without: tuple[str, ...] = (), rows: int = 1) -> LakeFile:
+def spend(
+    folder: Path, batch: str, *, without: tuple[str, ...] = (), rows: int = 1, statistics: bool = True
+) -> LakeFile:
     """A file of the entity ad_spend, perhaps of an older contract that lacks some columns."""
     filled: dict[str, Any] = {
         "source": "it's `ads`",
@@ -77,13 +81,15 @@ def spend(folder: Path, batch: str, *, without: tuple[str, ...] = (), rows: int 
     rows_given = [{name: value for name, value in filled.items() if name not in without}] * rows
     path = folder / f"{batch * 32}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows_given, schema=schema), path)
+    pq.write_table(pa.Table.from_pylist(rows_given, schema=schema), path, write_statistics=statistics)
     return LakeFile("ad_spend", "it's `ads`", batch * 32, str(path))
 
 
-def test_the_lake_is_read_where_it_lies(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("statistics", [True, False])
+def test_the_lake_is_read_where_it_lies(statistics: bool, settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "it's `ads` #1 %20" / "ad_spend"
-    one, two, three = spend(folder, "a"), spend(folder, "b", without=("campaign",), rows=2), spend(folder, "c")
+    one, three = (spend(folder, batch, statistics=statistics) for batch in "ac")
+    two = spend(folder, "b", without=("campaign",), rows=2, statistics=statistics)
 
     def rows(engine: Engine) -> list[dict[str, Any]]:
         return engine.read("select batch_id, campaign from lake.ad_spend order by batch_id, campaign").to_pylist()
@@ -148,6 +154,61 @@ def test_tables_merge_and_remember(settings: Settings) -> None:
         )
         before = engine.read(f"select word from identity.words version as of {first} order by key")
         assert before.column(0).to_pylist() == ["kept", "first"]
+
+
+# Upkeep -------------------------------------------------------------------------------------------
+
+
+def test_what_tables_were_goes_and_what_they_are_stays(settings: Settings, tmp_path: Path) -> None:
+    """Snapshots, files that no table knows, and rows that a killed process left; never a file of the lake."""
+    warehouse = Path(settings.spark_warehouse or "")
+    one, two = (spend(tmp_path / "lake" / "ad_spend", batch) for batch in "ab")
+    with SparkEngine(settings) as engine:
+        engine.stage([one, two])
+        engine.stage([two])
+        for word in ("first", "second", "third"):
+            engine.write("marts", "words", pa.table({"key": [1, 2, 3], "word": [word] * 3}))
+        engine.run("delete from marts.words where key = 2")
+        data = warehouse / "tables" / "marts" / "words" / "data"
+        killed = warehouse / "exchange" / "killed"
+        killed.mkdir(parents=True)
+        orphan, arriving, dead, alive = (data / "old.parquet", data / "new.parquet", killed / "a", killed.parent / "b")
+        for path in (orphan, arriving, dead, alive):
+            path.write_bytes(b"half a file")
+        for path in (orphan, dead):
+            os.utime(path, (time.time() - 3 * 86400,) * 2)
+        before = {path for path in data.iterdir() if path.suffix == ".parquet"}
+        assert engine.expire(datetime.now(UTC) - timedelta(days=7)) == 2  # the orphan, and the dead passage
+        assert {path for path in data.iterdir() if path.suffix == ".parquet"} == before - {orphan}
+        assert engine.expire(datetime.now(UTC)) > 0
+        kept = engine.read("select file_path from c360.marts.words.files").column(0).to_pylist()
+        assert {path for path in data.iterdir() if path.suffix == ".parquet"} == {
+            arriving,
+            *(Path(path.removeprefix("file:")) for path in kept),
+        }
+        assert engine.read("select key, word from marts.words order by key").to_pylist() == [
+            {"key": 1, "word": "third"},
+            {"key": 3, "word": "third"},
+        ]
+        assert (killed.exists(), alive.exists()) == (False, True)
+        assert engine.read("select count(*) as n from lake.ad_spend").to_pylist() == [{"n": 1}]
+        assert engine.expire(datetime.now(UTC)) == 0
+    assert all(Path(file.path).exists() for file in (one, two)), "a file of the lake was removed"
+
+
+def test_a_table_of_the_lake_does_not_remember_for_ever(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark_lake, "_SNAPSHOTS", 2)
+    one, two = (spend(tmp_path / "lake" / "ad_spend", batch) for batch in "ab")
+    with SparkEngine(settings) as engine:
+        for night in ([one], [two], [one], [one, two]):
+            engine.stage(night)
+            found = engine.read("select batch_id from lake.ad_spend order by batch_id").column(0).to_pylist()
+            assert found == sorted(file.batch_id for file in night)
+            ((snapshots,),) = engine.statements.rows("select count(*) from c360.lake.ad_spend.snapshots")
+            assert snapshots <= 4  # two, and those of a night
+    assert all(Path(file.path).exists() for file in (one, two)), "a file of the lake was removed"
 
 
 # Endpoints ----------------------------------------------------------------------------------------

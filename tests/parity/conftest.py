@@ -1,7 +1,8 @@
-"""An engine of each kind, on a lake of adversarial rows."""
+"""An engine of each kind, and what is told of them: `.local/parity.json`, for `make parity`."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from customer360 import postgres
 from customer360.settings import Settings, project_root
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that `parity.…` can be imported
+
+from parity.compare import Compared
 
 ENGINES = (
     pytest.param("duckdb", id="duckdb"),
@@ -70,3 +73,12 @@ class EngineSettings:
 @pytest.fixture(scope="session")
 def engine_settings(embedded: Settings, request: pytest.FixtureRequest) -> EngineSettings:
     return EngineSettings(embedded, request)
+
+
+@pytest.fixture(scope="session")
+def compared() -> Iterator[Compared]:
+    found = Compared()
+    yield found
+    report = project_root() / ".local" / "parity.json"
+    report.parent.mkdir(exist_ok=True)
+    report.write_text(json.dumps(found.summary()) + "\n", "utf-8")

@@ -1,39 +1,19 @@
 """The same lake gives the same marts on every engine, row for row, numerics exact.
 
-Every engine is compared with DuckDB. What was compared is left in `.local/parity.json` for `make parity`.
+Every engine is compared with DuckDB.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
-
-import pyarrow as pa
 import pytest
 
-from customer360.dbt_runner import manifest_path, run_dbt
+from customer360.dbt_runner import run_dbt
 from customer360.engines import LakeFile, open_engine
-from customer360.publish.marts import published_marts
-from customer360.settings import project_root
 from parity.adversarial import AS_OF, write_lake
+from parity.compare import MARTS, Compared, Marts, read_marts
 from parity.conftest import ENGINES, EngineSettings
 from parity.standin import write_identity
 
-MARTS = (
-    "attribution_credit",
-    "attribution_summary",
-    "attribution_touches",
-    "customer_360",
-    "customer_alias",
-    "customer_identity_map",
-    "fct_ad_spend",
-    "fct_interactions",
-    "lifecycle_current",
-    "lifecycle_transitions",
-    "source_quality",
-)
-Marts = dict[str, pa.Table]
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
@@ -43,7 +23,6 @@ class Built:
     def __init__(self, settings: EngineSettings, files: list[LakeFile]) -> None:
         self.settings = settings
         self.files = files
-        self.compared: dict[tuple[str, str], int] = {}  # (engine, mart) → differing rows
         self._marts: dict[str, Marts] = {}
 
     def __getitem__(self, engine: str) -> Marts:
@@ -61,28 +40,12 @@ class Built:
             write_identity(engine, AS_OF)
             engine.release()
             run_dbt(settings, engine, "build", select="+tag:marts", exclude="+tag:identity_input", vars=night)
-            return {
-                mart.name: engine.read(f"select * from {engine.qualify('marts', mart.name)}")
-                for mart in published_marts(manifest_path(settings))
-            }
+            return read_marts(engine)
 
 
 @pytest.fixture(scope="module")
-def marts(engine_settings: EngineSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    built = Built(engine_settings, write_lake(tmp_path_factory.mktemp("lake")))
-    yield built
-    told = {
-        "engines": ["duckdb", *sorted({engine for engine, _ in built.compared})],
-        "marts": len({mart for _, mart in built.compared}),
-        "differing_rows": sum(built.compared.values()),
-    }
-    report = project_root() / ".local" / "parity.json"
-    report.parent.mkdir(exist_ok=True)
-    report.write_text(json.dumps(told) + "\n", "utf-8")
-
-
-def _rows(table: pa.Table) -> Counter[tuple[object, ...]]:
-    return Counter(zip(*(column.to_pylist() for column in table.columns), strict=True))
+def marts(engine_settings: EngineSettings, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return Built(engine_settings, write_lake(tmp_path_factory.mktemp("lake")))
 
 
 @every_engine
@@ -92,27 +55,8 @@ def test_every_mart_is_compared(engine: str, marts: Built) -> None:
 
 @pytest.mark.parametrize("mart", MARTS)
 @pytest.mark.parametrize("engine", ENGINES[1:])
-def test_engines_agree_row_for_row(engine: str, mart: str, marts: Built) -> None:
-    first, second = marts["duckdb"][mart], marts[engine][mart]
-    assert first.column_names == second.column_names
-    assert first.schema.types == second.schema.types
-    one, other = _rows(first), _rows(second)
-    assert one, f"{mart} is empty: nothing was compared"
-    differing = (one - other) + (other - one)
-    marts.compared[engine, mart] = differing.total()
-    columns = _differing_columns(one - other, other - one, first.column_names)
-    assert not differing, f"{differing.total()} of {one.total()} rows differ, in columns {columns}"
-
-
-def _differing_columns(
-    one: Counter[tuple[object, ...]], other: Counter[tuple[object, ...]], names: list[str]
-) -> list[str]:
-    """Columns whose values, as a bag, are not the same: where to look first."""
-
-    def bag(rows: Counter[tuple[object, ...]], place: int) -> Counter[object]:
-        return Counter(row[place] for row in rows.elements())
-
-    return [name for place, name in enumerate(names) if bag(one, place) != bag(other, place)]
+def test_engines_agree_row_for_row(engine: str, mart: str, marts: Built, compared: Compared) -> None:
+    compared.same("adversarial", engine, mart, marts["duckdb"][mart], marts[engine][mart])
 
 
 # What the lake must contain, so that agreement means something.

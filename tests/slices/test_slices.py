@@ -89,14 +89,23 @@ def whole(settings: Settings, tmp_path: Path) -> Settings:
     ("engine", "seed", "nights"),
     [
         ("duckdb", 1, 4),
+        ("duckdb", 4, 3),  # a batch that goes brings an older version to light
         ("postgres", 2, 3),
         pytest.param("duckdb", 3, 6, marks=pytest.mark.slow),
+        pytest.param("spark", 4, 3, marks=pytest.mark.spark),
     ],
 )
 def test_a_slice_gives_what_everything_gives(
-    engine: str, seed: int, nights: int, settings: Settings, whole: Settings, monkeypatch: pytest.MonkeyPatch
+    engine: str,
+    seed: int,
+    nights: int,
+    settings: Settings,
+    whole: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
-    settings = replace(settings, engine=engine)
+    url = request.getfixturevalue("spark_settings").engine_url if engine == "spark" else None
+    settings = replace(settings, engine=engine, engine_url=url)
     settings.sources.write_text(SOURCES, "utf-8")
     company = Company(Path(settings.lake), seed)
     sliced = 0
@@ -123,6 +132,7 @@ def test_a_slice_gives_what_everything_gives(
 def _use(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C360_LOCAL", str(settings.local))
     monkeypatch.setenv("C360_ENGINE", settings.engine)
+    monkeypatch.setenv("C360_ENGINE_URL", settings.engine_url or "")
 
 
 KILLED = """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -39,7 +40,6 @@ class LakeFile:
 class Engine(Protocol):
     name: str
     settings: Settings
-    builds_slices: bool  # whether a night may build only what changed (see `slices`)
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -88,6 +88,11 @@ class Engine(Protocol):
 
     def dbt_environment(self) -> Mapping[str, str]:
         """Environment variables that `dbt_project/profiles.yml` reads for this engine's target."""
+        ...
+
+    def expire(self, before: datetime) -> int:
+        """Remove files that only show what tables were before `before`, or that killed writers left more than a
+        day ago; how many. The lake's own files stay."""
         ...
 
     def reset(self) -> None:

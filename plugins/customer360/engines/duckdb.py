@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,6 @@ class DuckDBEngine:
     """One writing process at a time: `release` before another process (dbt) opens the file."""
 
     name = "duckdb"
-    builds_slices = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -92,6 +92,9 @@ class DuckDBEngine:
     def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
         same = " and ".join(f"m.{name} = d.{name}" for name in key)
         self.connection.execute(f"delete from {target} as m using {source} as d where {same}")
+
+    def expire(self, before: datetime) -> int:  # noqa: ARG002  (the protocol's)
+        return 0  # the file holds the present only
 
     def reset(self) -> None:
         self.release()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -29,7 +30,6 @@ PREFIX = "c360_"
 
 class PostgresEngine:
     name = "postgres"
-    builds_slices = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -160,6 +160,9 @@ class PostgresEngine:
     def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
         same = " and ".join(f"m.{name} = d.{name}" for name in key)
         self.run(f"delete from {target} as m using {source} as d where {same}")
+
+    def expire(self, before: datetime) -> int:  # noqa: ARG002  (the protocol's)
+        return 0  # autovacuum does
 
     def reset(self) -> None:
         with self.connection.cursor() as cursor:

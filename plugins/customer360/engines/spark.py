@@ -12,6 +12,7 @@ import contextlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from customer360.contracts import ENTITIES
-from customer360.engines import spark_cluster
+from customer360.engines import spark_cluster, spark_upkeep
 from customer360.engines.base import SCHEMAS, LakeFile
 from customer360.engines.spark_lake import literal, spark_url, stage_entity
 from customer360.engines.spark_runtime import iceberg_jar, java
@@ -33,7 +34,6 @@ CATALOG = "c360"
 
 class SparkEngine:
     name = "spark"
-    builds_slices = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -54,7 +54,12 @@ class SparkEngine:
         """Where sessions are opened; our own cluster is started when none is given."""
         if self._endpoint is None:
             jar = iceberg_jar(self.settings)
-            cluster = spark_cluster.start(spark_cluster.folder(self.settings), jar, cores=self.settings.threads)
+            cluster = spark_cluster.start(
+                spark_cluster.folder(self.settings),
+                jar,
+                cores=self.settings.threads,
+                memory=spark_cluster.executor_memory(self.settings.memory_limit),
+            )
             self._endpoint = cluster.endpoint
         return self._endpoint
 
@@ -105,6 +110,10 @@ class SparkEngine:
     def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
         same = " and ".join(f"m.{name} = d.{name}" for name in key)
         self.statements.run(f"merge into {target} as m using {source} as d on {same} when matched then delete")
+
+    def expire(self, before: datetime) -> int:
+        removed = spark_upkeep.expire(self.statements, CATALOG, SCHEMAS, before)
+        return removed + spark_upkeep.sweep(f"{self.warehouse}/exchange")
 
     def reset(self) -> None:
         for schema in SCHEMAS:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -30,11 +31,16 @@ WORKERS = 2
 _PATIENCE_S = 180  # for all of it on a busy machine
 _DAEMON_MEMORY = "256m"
 _DRIVER_MEMORY = "1g"
-_QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # most statements here are too short to be compiled twice
+_COMPUTING = "-XX:+UseSerialGC"
+_QUICK_START = f"-XX:TieredStopAtLevel=1 {_COMPUTING}"  # what only plans and passes on need not be compiled twice
 _SERVERS = {
     "connect": "org.apache.spark.sql.connect.service.SparkConnectServer",
     "thrift": "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2",
 }
+
+
+_MB = {"MB": 1, "MIB": 1, "GB": 1024, "GIB": 1024}
+_LEAST_MB = 512  # Spark starts no executor with less
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,19 @@ class Cluster:
 def folder(settings: Settings) -> Path:
     """Where the cluster of these settings keeps its state and logs."""
     return settings.local / "spark"
+
+
+def executor_memory(limit: str | None) -> str:
+    """What each worker gives its executor when all of them may take `limit`, e.g. 4GB.
+
+    Raises EngineError when that is no size.
+    """
+    if limit is None:
+        return "1g"
+    found = re.fullmatch(r"(\d+)\s*([A-Z]+)", limit.strip().upper())
+    if found is None or found[2] not in _MB:
+        raise EngineError(f"C360_MEMORY_LIMIT is no number of MB or GB: {limit}")
+    return f"{max(_LEAST_MB, int(found[1]) * _MB[found[2]] // WORKERS)}m"
 
 
 def start(home: Path, jar: Path, *, cores: int = 2, memory: str = "1g", server: str = "connect") -> Cluster:
@@ -111,11 +130,13 @@ def _launch(home: Path, jar: Path, cores: int, memory: str, server: str) -> Clus
         "spark.connect.grpc.binding.port": str(ports[1]),
         "spark.connect.authenticate.token": token,
         "spark.executor.memory": memory,
-        "spark.sql.shuffle.partitions": str(2 * cores),  # the default, 200, is for clusters of another size
+        # The default, 200, is for clusters of another size. What is large is cut finer, so that less is spilled.
+        "spark.sql.shuffle.partitions": str(2 * cores),
+        "spark.sql.adaptive.coalescePartitions.initialPartitionNum": str(8 * cores),
         # A Thrift server's threads do not look among the jars that come later.
         "spark.driver.extraClassPath": str(jar),
         "spark.executor.extraClassPath": str(jar),
-        "spark.executor.extraJavaOptions": _QUICK_START,
+        "spark.executor.extraJavaOptions": _COMPUTING,
         "spark.driver.extraJavaOptions": _QUICK_START,
     }
     _write_properties(conf / "spark-defaults.conf", properties)

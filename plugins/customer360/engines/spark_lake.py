@@ -1,7 +1,7 @@
 """The lake on Spark: Iceberg tables made of the lake's own Parquet files, where they lie.
 
 A file joins a table by its path and statistics (`add_files`); nothing is copied, and nothing of Iceberg's
-ever deletes it (`gc.enabled`). A batch leaves by a delete that drops whole files.
+ever deletes it (`gc.enabled`). A batch leaves by a delete that drops whole files, or the table is made anew.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from customer360.engines.base import LakeFile
 from customer360.engines.spark_statements import Statements
 from customer360.engines.types import sql_type
 
+_SNAPSHOTS = 1000  # Iceberg expires none where it may not delete files: their list would grow for ever
 _SPARK_TYPES = {
     "varchar": "string",
     "integer": "int",
@@ -30,27 +31,41 @@ def stage_entity(statements: Statements, catalog: str, entity: str, files: Seque
     """Make `lake.<entity>` show exactly the rows of `files`."""
     table = f"lake.`{entity}`"  # an entity is called identifier, which Spark takes for a function
     _ensure(statements, catalog, table, entity)
-    # Exact bounds are kept (see `_ensure`), and a file holds one batch, so the bounds are its source and batch.
-    staged = {
-        (source, batch, path)
-        for source, batch, path in statements.rows(
-            "select readable_metrics.source.lower_bound, readable_metrics.batch_id.lower_bound, file_path"
-            f" from {catalog}.{table}.files"
-        )
-    }
-    wanted = {(file.source, file.batch_id, _as_listed(file.path)) for file in files}
-    gone = {(source, batch) for source, batch, _ in staged - wanted}
-    for source, batch in sorted(gone):
+    wanted = {_as_listed(file.path): file for file in files}
+    staged = _staged(statements, f"{catalog}.{table}")
+    gone = {batch for path, batch in staged.items() if path not in wanted}
+    if None in gone:  # nothing tells Iceberg which files these are
+        _drop(statements, catalog, table)
+        _ensure(statements, catalog, table, entity)
+        gone, staged = set(), {}
+    for source, batch_id in sorted(batch for batch in gone if batch):
         statements.run(
-            f"delete from {catalog}.{table} where source = {literal(source)} and batch_id = {literal(batch)}"
+            f"delete from {catalog}.{table} where source = {literal(source)} and batch_id = {literal(batch_id)}"
         )
-    kept = {each for each in staged if each[:2] not in gone}
-    new = [file for file in files if (file.source, file.batch_id, _as_listed(file.path)) not in kept]
+    kept = {path for path, batch in staged.items() if batch not in gone}
+    new = [file for path, file in wanted.items() if path not in kept]
     for path in _in_few_calls(new):
         source_table = "parquet.`" + spark_url(path).replace("`", "``") + "`"
         statements.run(
             f"call {catalog}.system.add_files(table => {literal(table)}, source_table => {literal(source_table)})"
         )
+
+
+def _staged(statements: Statements, table: str) -> dict[str, tuple[str, str] | None]:
+    """The table's files, each with its source and batch: None where the file carries no statistics of them.
+
+    Exact bounds are kept (see `_ensure`), and a file holds one batch, so the bounds are its source and batch.
+    """
+    found = statements.rows(
+        "select file_path, readable_metrics.source.lower_bound, readable_metrics.batch_id.lower_bound"
+        f" from {table}.files"
+    )
+    return {path: (source, batch_id) if source and batch_id else None for path, source, batch_id in found}
+
+
+def _drop(statements: Statements, catalog: str, table: str) -> None:
+    """Without `purge`: the files are the lake's."""
+    statements.run(f"drop table {catalog}.{table}")
 
 
 def spark_url(path: str) -> str:
@@ -73,8 +88,9 @@ def _ensure(statements: Statements, catalog: str, table: str, entity: str) -> No
     )
     statements.run(create)
     found = [(name, kind) for name, kind, *_ in statements.rows(f"describe table {catalog}.{table}")]
-    if found[: len(columns)] != columns:  # made for an older contract
-        statements.run(f"drop table {catalog}.{table}")
+    ((snapshots,),) = statements.rows(f"select count(*) from {catalog}.{table}.snapshots")
+    if found[: len(columns)] != columns or snapshots > _SNAPSHOTS:  # made for an older contract, or long ago
+        _drop(statements, catalog, table)
         statements.run(create)
 
 

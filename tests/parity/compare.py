@@ -1,0 +1,76 @@
+"""What every engine must agree on: each mart as a bag of rows, numerics exact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from customer360.dbt_runner import manifest_path
+from customer360.engines import Engine
+from customer360.publish.marts import published_marts
+
+MARTS = (
+    "attribution_credit",
+    "attribution_summary",
+    "attribution_touches",
+    "customer_360",
+    "customer_alias",
+    "customer_identity_map",
+    "fct_ad_spend",
+    "fct_interactions",
+    "lifecycle_current",
+    "lifecycle_transitions",
+    "source_quality",
+)
+Marts = Mapping[str, pa.Table]
+Rows = Counter[tuple[object, ...]]
+
+
+class Compared:
+    """Differing rows by (lake, engine, mart), of all that was compared with DuckDB."""
+
+    def __init__(self) -> None:
+        self._differing: dict[tuple[str, str, str], int] = {}
+
+    def same(self, lake: str, engine: str, mart: str, first: pa.Table, second: pa.Table) -> None:
+        """Note how many rows of `second`, the engine's, differ from DuckDB's, and assert that none does."""
+        assert first.column_names == second.column_names
+        assert first.schema.types == second.schema.types
+        one, other = _rows(first), _rows(second)
+        assert one, f"{mart} is empty: nothing was compared"
+        differing = (one - other) + (other - one)
+        self._differing[lake, engine, mart] = differing.total()
+        columns = _differing_columns(one - other, other - one, first.column_names)
+        assert not differing, f"{differing.total()} of {one.total()} rows differ, in columns {columns}"
+
+    def summary(self) -> dict[str, object]:
+        lakes, engines, marts = ({key[place] for key in self._differing} for place in range(3))
+        return {
+            "engines": ["duckdb", *sorted(engines)],
+            "lakes": sorted(lakes),
+            "marts": len(marts),
+            "differing_rows": sum(self._differing.values()),
+        }
+
+
+def read_marts(engine: Engine) -> Marts:
+    """Every published mart of the engine."""
+    return {
+        mart.name: engine.read(f"select * from {engine.qualify('marts', mart.name)}")
+        for mart in published_marts(manifest_path(engine.settings))
+    }
+
+
+def _rows(table: pa.Table) -> Rows:
+    return Counter(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def _differing_columns(one: Rows, other: Rows, names: list[str]) -> list[str]:
+    """Columns whose values, as a bag, are not the same: where to look first."""
+
+    def bag(rows: Rows, place: int) -> Counter[object]:
+        return Counter(row[place] for row in rows.elements())
+
+    return [name for place, name in enumerate(names) if bag(one, place) != bag(other, place)]
