@@ -21,7 +21,7 @@ Night = nightly.Night
     dagrun_timeout=timedelta(hours=12),
     default_args=night.DEFAULT_ARGS | {"pool": night.ENGINE_POOL},
     tags=["nightly"],
-    doc_md=__doc__,
+    doc_md=night.page(__doc__),
 )
 def customer_360() -> None:
     @task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,6 +43,13 @@ DAG_ARGS: dict[str, Any] = {
     "max_active_runs": 1,
     "params": {"as_of": AS_OF},
 }
+
+
+def page(text: str) -> str:
+    """A DAG's own page in Airflow: what it does, and where the costs of its runs are told."""
+    report = os.environ.get("C360_REPORTS_URL")
+    costs = f"the [report]({report}/#costs)" if report else "`c360 runs`"
+    return f"{text}\n\nWhat each step of a run cost: {costs}."
 
 
 def configuration() -> SourcesConfig:

@@ -58,7 +58,7 @@ def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
     body += [
         _table("Publications", _PUBLICATION_COLUMNS, map(_publication_row, published)),
         _table("Files: read = loaded + rejected + duplicate", _FILE_COLUMNS, map(_file_row, deliveries)),
-        _table("What each step cost", _COST_COLUMNS, map(_cost_row, metrics)),
+        f'<section id="costs">{_table("What each step cost", _COST_COLUMNS, map(_cost_row, metrics))}</section>',
     ]
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

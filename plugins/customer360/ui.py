@@ -21,12 +21,13 @@ def serve_ui(out: Console, port: int) -> None:
         raise ValueError(f"port {port} is taken; choose another with --port")
     settings = Settings.from_env()
     metadata = postgres.database_url(settings, "airflow").replace("postgresql://", "postgresql+psycopg2://", 1)
+    reports = airflow_local.free_port()
     environment = airflow_local.environment(settings, metadata, port)
+    environment = {**environment, "C360_REPORTS_URL": f"http://127.0.0.1:{reports}"}
     with out.status("preparing Airflow's database"):
         airflow_local.migrate(environment)
         with postgres.connect(settings, application_name="c360 ui") as connection:
             migrate(connection)
-    reports = airflow_local.free_port()
     processes = [*airflow_local.services(settings), _reports(settings, reports)]
 
     def ready() -> None:

@@ -107,7 +107,11 @@ def test_it_serves_this_machine_only_and_leaves_nothing_behind(own: Settings) ->
         assert api.wait_for_dags(expected) == expected
         assert api.call("GET", "/api/v2/importErrors")["total_entries"] == 0
         with urllib.request.urlopen(f"http://127.0.0.1:{reports}/", timeout=30) as page:
-            assert "Nothing published yet" in page.read().decode()
+            report = page.read().decode()
+        assert "Nothing published yet" in report
+        told = api.call("GET", "/api/v2/dags/customer_360/details")["doc_md"]
+        assert f"(http://127.0.0.1:{reports}/#costs)" in told
+        assert 'id="costs"' in report
         api.start("customer_360", "2026-03-02")
         task = wait_for_task(process)
         children = psutil.Process(process.pid).children(recursive=True)
