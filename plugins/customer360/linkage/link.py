@@ -74,7 +74,7 @@ class _Linkage:
         drawn = score.random_pairs(self.rows, self.sources, SEED, across=self.across)
         chance = score.levels(engine, *drawn, self.compared)
         possible = self._possible()
-        prior = min(self.rows / possible, 0.5)
+        prior = min(max(self.rows, 1) / possible, 0.5)
         for _ in range(_REFITS):
             trained = model.train(groups, chance, levels, masks, rules, prior)
             self.scorer = score.Scorer(engine, self.compared, trained, prior)
