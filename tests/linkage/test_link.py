@@ -109,15 +109,33 @@ def test_no_third_record_bridges_a_veto(background: list[dict[str, Any]]) -> Non
     assert found["one"] != found["two"]
 
 
+def numbered(rows: list[dict[str, Any]], background: list[dict[str, Any]]) -> dict[str, str]:
+    """Clusters where each of `rows` may have a national id in `number`, as all of the background have."""
+    layout = Layout("id", {**LAYOUT.columns, "number": Kind.NATIONAL_ID})
+    numbers = [f"{5_000_000 + 7919 * at}" for at in range(len(background))] + [row.pop("number") for row in rows]
+    profiles = table([*background, *rows])
+    return clusters(deduplicate(profiles.append_column("number", pa.array(numbers)), layout))
+
+
 def test_an_identifier_outweighs_a_wrong_birth_date(background: list[dict[str, Any]]) -> None:
-    numbered = Layout("id", {**LAYOUT.columns, "number": Kind.NATIONAL_ID})
-    pair = [row | {"number": "4410921"} for row in VETOES[Veto.BIRTH_DATE]]
-    others = [row | {"number": f"{5_000_000 + 7919 * at}"} for at, row in enumerate(background)]
-    named = [row | {"id": name} for row, name in zip(pair, ("one", "two"), strict=True)]
-    profiles = table([*others, *named])
-    numbers = pa.array([row["number"] for row in [*others, *named]])
-    found = clusters(deduplicate(profiles.append_column("number", numbers), numbered))
+    right, wrong = VETOES[Veto.BIRTH_DATE]
+    same = [right | {"id": "one", "number": "4410921"}, wrong | {"id": "two", "number": "4410921"}]
+    other = [right | {"id": "one", "number": "4410921"}, wrong | {"id": "two", "number": "9083365"}]
+    found = numbered(same, background)
     assert found["one"] == found["two"]
+    found = numbered(other, background)
+    assert found["one"] != found["two"]
+
+
+def test_a_contested_birth_date_parts_nobody(background: list[dict[str, Any]]) -> None:
+    right, wrong = VETOES[Veto.BIRTH_DATE]
+    rows = [
+        right | {"id": "one", "number": "4410921"},
+        wrong | {"id": "two", "number": "4410921"},
+        right | {"id": "three", "number": None},
+    ]
+    found = numbered(rows, background)
+    assert found["one"] == found["two"] == found["three"]
 
 
 def test_match_links_each_profile_once() -> None:

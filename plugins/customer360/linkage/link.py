@@ -129,6 +129,7 @@ def match(profiles: pa.Table, layout: Layout, source: str) -> Linked:
 def _start(profiles: pa.Table, layout: Layout, source: str | None) -> _Linkage:
     engine = duckdb.connect()
     fields = features.prepare(engine, profiles, layout, source)
+    vetoes.prepare(engine, fields)
     named = engine.sql("select source from profile order by row").to_arrow_table()["source"]
     codes = np.unique(np.asarray(named.to_pylist(), dtype=str), return_inverse=True)[1].astype(np.int64)
     return _Linkage(engine, fields, len(codes), codes, source is not None, layout.vetoes)

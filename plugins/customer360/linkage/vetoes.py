@@ -19,12 +19,12 @@ _SAME_ID = "coalesce(l.national_id = r.national_id, false)"
 _ID_SLIP = """coalesce(damerau_levenshtein(l.national_id, r.national_id) = 1
     and coalesce(abs(try_cast(l.national_id as bigint) - try_cast(r.national_id as bigint)) > 20, true), false)"""
 _SAME_EMAIL = "coalesce(l.email = r.email, false)"
+# Dates {x} and {y} that no slip explains.
 _DATES = """
-    try_cast(l.birth_date as date) is not null and try_cast(r.birth_date as date) is not null
-    and damerau_levenshtein(l.birth_date, r.birth_date) > 2
-    and not (l.birth_date[1:4] = r.birth_date[1:4]
-        and (l.birth_date[6:7] = r.birth_date[9:10] and l.birth_date[9:10] = r.birth_date[6:7]
-            or l.birth_date[6:] = '01-01' or r.birth_date[6:] = '01-01'))
+    try_cast({x} as date) is not null and try_cast({y} as date) is not null
+    and damerau_levenshtein({x}, {y}) > 2
+    and not ({x}[1:4] = {y}[1:4]
+        and ({x}[6:7] = {y}[9:10] and {x}[9:10] = {y}[6:7] or {x}[6:] = '01-01' or {y}[6:] = '01-01'))
 """
 _TWINS = """
     l.birth_date = r.birth_date and l.family_name = r.family_name and l.formal <> r.formal
@@ -32,12 +32,13 @@ _TWINS = """
     and jaro_winkler_similarity(l.given_name, r.given_name) < 0.7
     and not contains(l.words, ' ' || r.given_name || ' ') and not contains(r.words, ' ' || l.given_name || ' ')
 """
+_MOST = 40  # profiles with one identifier; more share a placeholder
 # What people of one household share. Without any of it, twins are not told from a second given name.
 _HOUSEHOLD = ("address_line", "address_line2", "phone", "email")
 
 
-def condition(fields: Collection[str], declared: Collection[Veto]) -> str:
-    """SQL of a veto of the `declared` kinds between `l` and `r`, profiles that have `fields`."""
+def conditions(fields: Collection[str], declared: Collection[Veto]) -> dict[Veto, str]:
+    """SQL of each veto of the `declared` kinds between `l` and `r`, profiles that have `fields`."""
     made = {
         Veto.USER_ID: _differ("user_id", fields),
         Veto.ACCOUNT_REF: _differ("account_ref", fields),
@@ -45,17 +46,54 @@ def condition(fields: Collection[str], declared: Collection[Veto]) -> str:
         Veto.BIRTH_DATE: _dates(fields),
         Veto.TWINS: _twins(fields),
     }
-    return " or ".join(f"coalesce({made[each]}, false)" for each in sorted(declared) if made[each]) or "false"
+    return {each: made[each] for each in sorted(declared) if made[each]}
+
+
+def prepare(engine: Any, fields: Collection[str]) -> None:
+    """Make table `known_date` (row, birth_date) in `engine`: what profiles with one identifier say of a person's
+    birth date, theirs and each other's. One of several that differ is no reason to part them from a third."""
+    engine.execute("create or replace temp table known_date (row bigint, birth_date varchar)")
+    if "birth_date" not in fields:
+        return
+    shown = ["select row, birth_date from profile where birth_date is not null"]
+    for field in ("national_id", "email"):
+        if {field, "given_name"} <= set(fields):
+            shown.append(f"""
+                select l.row, r.birth_date from profile l join profile r on l.{field} = r.{field} and l.row <> r.row
+                where r.birth_date is not null and {_ALIKE} and l.{field} in (
+                    select {field} from profile group by 1 having count(*) between 2 and {_MOST})
+            """)
+    engine.execute(f"insert into known_date {' union '.join(shown)}")
 
 
 def vetoed(
     engine: Any, left: Ints, right: Ints, fields: Sequence[str], declared: Collection[Veto]
 ) -> npt.NDArray[np.bool_]:
     """Whether each pair of rows of `profile` is certainly two persons."""
+    found = np.zeros(len(left), bool)
+    for veto, condition in conditions(fields, declared).items():
+        stands = _meeting(engine, left, right, condition)
+        if veto is Veto.BIRTH_DATE:
+            stands = stands[~_contested(engine, left[stands], right[stands])]
+        found[stands] = True
+    return found
+
+
+def _meeting(engine: Any, left: Ints, right: Ints, condition: str) -> Ints:
+    """Places of the pairs that meet `condition`."""
+    engine.register("asked", pa.table({"place": np.arange(len(left)), "l": left, "r": right}))
+    found = engine.sql(f"""
+        select place from asked join profile l on asked.l = l.row join profile r on asked.r = r.row where {condition}
+    """).to_arrow_table()
+    return np.asarray(found["place"].to_numpy(), dtype=np.int64)
+
+
+def _contested(engine: Any, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
+    """Which pairs have dates in `known_date` that do go together."""
     engine.register("asked", pa.table({"place": np.arange(len(left)), "l": left, "r": right}))
     places = engine.sql(f"""
-        select place from asked join profile l on asked.l = l.row join profile r on asked.r = r.row
-        where {condition(fields, declared)}
+        select distinct place from asked join known_date x on asked.l = x.row join known_date y on asked.r = y.row
+        where not ({_DATES.format(x="x.birth_date", y="y.birth_date")})
     """).to_arrow_table()
     found = np.zeros(len(left), bool)
     found[places["place"].to_numpy()] = True
@@ -75,7 +113,8 @@ def _dates(fields: Collection[str]) -> str:
         known += [_SAME_ID, f"({_ID_SLIP} and {_ALIKE})"] if "given_name" in fields else [_SAME_ID]
     if {"email", "given_name"} <= set(fields):
         known.append(f"({_SAME_EMAIL} and {_ALIKE})")
-    return f"({_DATES}) and not ({' or '.join(known) or 'false'})"
+    apart = _DATES.format(x="l.birth_date", y="r.birth_date")
+    return f"({apart}) and not ({' or '.join(known) or 'false'})"
 
 
 def _twins(fields: Collection[str]) -> str:
