@@ -16,7 +16,6 @@ def assign(rows: int, left: Ints, right: Ints, odds: Floats, vetoes: npt.NDArray
     likelier a match than not and without a veto. `left` and `right` hold rows of different tables."""
     taken = np.zeros(len(left), bool)
     open_pairs = np.flatnonzero((odds > 0) & ~vetoes)
-    open_pairs = open_pairs[np.lexsort((right[open_pairs], left[open_pairs]))]
     graph = coo_array((np.ones(len(open_pairs), np.int8), (left[open_pairs], right[open_pairs])), shape=(rows, rows))
     labels = connected_components(graph, directed=False)[1]
     of_pair = labels[left[open_pairs]]

@@ -26,10 +26,8 @@ LARGEST = 2000  # components above this are cut at their weakest links first
 def cluster(rows: int, left: Ints, right: Ints, odds: Floats, vetoes: npt.NDArray[np.bool_]) -> Ints:
     """Smallest row of the cluster of each of `rows`. `left`, `right`: pairs of rows, each once, with natural
     log-odds of a match; clusters hold no pair of `vetoes`. The order of pairs makes no difference."""
-    order = np.lexsort((right, left))
-    left, right = left[order], right[order]
-    weights = np.where(vetoes[order], -VETO, np.clip(odds[order], -SURE, SURE))
-    labels = _components(rows, left, right, odds[order], weights)
+    weights = np.where(vetoes, -VETO, np.clip(odds, -SURE, SURE))
+    labels = _components(rows, left, right, odds, weights)
     found = np.arange(rows)
     members = np.argsort(labels, kind="stable")
     sizes = np.bincount(labels)

@@ -14,6 +14,11 @@ _NAME_SLIP = (
     "(damerau_levenshtein({l}, {r}) <= 1 and least(length({l}), length({r})) > 3)"
     " or jaro_winkler_similarity({l}, {r}) >= 0.93"
 )
+# One name, or one a short form of the other.
+SAME_GIVEN = (
+    "l.formal = r.formal or contains(l.formals, ' ' || r.given_name || ' ')"
+    " or contains(r.formals, ' ' || l.given_name || ' ')"
+)
 _SWAPPED = "l.given_name = r.family_name and l.family_name = r.given_name"
 _ELSEWHERE = "contains(l.words, ' ' || {r} || ' ') or contains(r.words, ' ' || {l} || ' ')"
 _YEAR = "{l}[1:4] = {r}[1:4]"
@@ -29,7 +34,7 @@ _LEVELS: dict[str, tuple[str, ...]] = {
     Kind.GIVEN_NAME: (
         _EQUAL,
         _SWAPPED,
-        "l.formal = r.formal",
+        SAME_GIVEN,
         _NAME_SLIP,
         "starts_with({l}, {r}) or starts_with({r}, {l})",
         _alike(0.8),

@@ -35,7 +35,8 @@ def prepare(engine: Any, profiles: pa.Table, layout: Layout, source: str | None 
     """Make table `profile` in `engine` and return the fields to compare.
 
     Columns: `row` (0, 1, … in an order that depends on keys alone and tells nothing), `key`, `source`, one text
-    column per field; for names also `formal` (the given name a nickname stands for), `words` (the whole name
+    column per field; for names also `formals` (the given names a short form may stand for, between blanks), `formal` (the
+    first of them, or the name itself), `words` (the whole name
     between blanks), `rest` (words neither given nor family name) and `generation`. Raises ValueError if a key
     comes twice in a source.
     """
@@ -66,7 +67,8 @@ def prepare(engine: Any, profiles: pa.Table, layout: Layout, source: str | None 
         return others
     engine.execute(f"""
         create or replace temp table profile as
-        select p.*, coalesce(n.formal, p.given_name) as formal,
+        select p.*, coalesce(split_part(n.formals, ' ', 2), p.given_name) as formal,
+            coalesce(n.formals, '') as formals,
             nullif(regexp_extract(trim(p.words), '{_GENERATIONS}', 2)[1:2], '') as generation
         from profile p left join nickname n on p.given_name = n.short order by row
     """)
@@ -95,10 +97,10 @@ def _trimmed(column: str) -> str:
 
 
 def _nicknames() -> pa.Table:
-    """(short, formal): a short form and the given name it stands for, the first where there are several."""
-    formal: dict[str, str] = {}
+    """(short, formals): a short form and the given names it may stand for, between blanks."""
+    formals: dict[str, str] = {}
     with NICKNAMES.open(encoding="utf-8") as rows:
         for entry in csv.DictReader(rows):
             for short in entry["short_forms"].split():
-                formal.setdefault(short, entry["given_name"])
-    return pa.table({"short": list(formal), "formal": list(formal.values())})
+                formals[short] = f"{formals.get(short, ' ')}{entry['given_name']} "
+    return pa.table({"short": list(formals), "formals": list(formals.values())})

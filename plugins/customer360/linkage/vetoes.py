@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from customer360.linkage.compare import SAME_GIVEN
 from customer360.linkage.kinds import Veto
 from customer360.linkage.model import Ints
 
-_ALIKE = """(coalesce(l.formal = r.formal, false) or coalesce(l.given_name = r.family_name, false)
+_ALIKE = f"""(coalesce({SAME_GIVEN}, false) or coalesce(l.given_name = r.family_name, false)
     or coalesce(jaro_winkler_similarity(l.given_name, r.given_name) >= 0.8, false))"""
 _SAME_ID = "coalesce(l.national_id = r.national_id, false)"
 # Numbers given out one after the other, as to twins, also differ by one digit.
 _ID_SLIP = """coalesce(damerau_levenshtein(l.national_id, r.national_id) = 1
     and coalesce(abs(try_cast(l.national_id as bigint) - try_cast(r.national_id as bigint)) > 20, true), false)"""
-_SAME_EMAIL = "coalesce(l.email = r.email, false)"
 # Dates {x} and {y} that no slip explains.
 _DATES = """
     try_cast({x} as date) is not null and try_cast({y} as date) is not null
@@ -26,8 +26,8 @@ _DATES = """
     and not ({x}[1:4] = {y}[1:4]
         and ({x}[6:7] = {y}[9:10] and {x}[9:10] = {y}[6:7] or {x}[6:] = '01-01' or {y}[6:] = '01-01'))
 """
-_TWINS = """
-    l.birth_date = r.birth_date and l.family_name = r.family_name and l.formal <> r.formal
+_TWINS = f"""
+    l.birth_date = r.birth_date and l.family_name = r.family_name and not ({SAME_GIVEN})
     and length(l.given_name) > 1 and length(r.given_name) > 1
     and jaro_winkler_similarity(l.given_name, r.given_name) < 0.7
     and not contains(l.words, ' ' || r.given_name || ' ') and not contains(r.words, ' ' || l.given_name || ' ')
@@ -105,16 +105,13 @@ def _differ(field: str, fields: Collection[str]) -> str:
 
 
 def _dates(fields: Collection[str]) -> str:
-    """Dates no slip explains, unless an identifier says that one of them is simply wrong."""
+    """Dates no slip explains, unless an id says that one is wrong; for what other profiles say see `prepare`."""
     if "birth_date" not in fields:
         return ""
-    known = []
-    if "national_id" in fields:
-        known += [_SAME_ID, f"({_ID_SLIP} and {_ALIKE})"] if "given_name" in fields else [_SAME_ID]
-    if {"email", "given_name"} <= set(fields):
-        known.append(f"({_SAME_EMAIL} and {_ALIKE})")
-    apart = _DATES.format(x="l.birth_date", y="r.birth_date")
-    return f"({apart}) and not ({' or '.join(known) or 'false'})"
+    known = [_SAME_ID] if "national_id" in fields else ["false"]
+    if {"national_id", "given_name"} <= set(fields):
+        known.append(f"({_ID_SLIP} and {_ALIKE})")
+    return f"({_DATES.format(x='l.birth_date', y='r.birth_date')}) and not ({' or '.join(known)})"
 
 
 def _twins(fields: Collection[str]) -> str:
