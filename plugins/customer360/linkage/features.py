@@ -26,8 +26,6 @@ _FOLDS = {
     Kind.USER_ID: "nullif(trim({value}), '')",
     Kind.ACCOUNT_REF: "nullif(trim({value}), '')",
 }
-
-
 _GENERATIONS = "^(.* )?(jr|jun|junior|sr|sen|senior|ii|iii|iv)( .*)?$"
 
 
@@ -35,10 +33,9 @@ def prepare(engine: Any, profiles: pa.Table, layout: Layout, source: str | None 
     """Make table `profile` in `engine` and return the fields to compare.
 
     Columns: `row` (0, 1, … in an order that depends on keys alone and tells nothing), `key`, `source`, one text
-    column per field; for names also `formals` (the given names a short form may stand for, between blanks), `formal` (the
-    first of them, or the name itself), `words` (the whole name
-    between blanks), `rest` (words neither given nor family name) and `generation`. Raises ValueError if a key
-    comes twice in a source.
+    column per field; for names also `formals` (the given names a short form may stand for, between blanks),
+    `formal` (the first of them, or the name itself), `words` (the whole name between blanks), `rest` (words neither
+    given nor family name) and `generation`. Raises ValueError if a key comes twice in a source.
     """
     fields = layout.fields
     engine.register("given_profiles", profiles)
