@@ -12,7 +12,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale
+.PHONY: help install demo test test-slow test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ bench-nightly: install ## a full build at 100k and 1 M interactions on each engi
 
 bench-scale: install ## full builds and nights of changes from 100k to 10 M interactions
 	$(VENV)/bin/python benchmarks/scale.py
+
+bench-identity: install ## public data sets of identity resolution, beside Splink and GoldenMatch
+	$(VENV)/bin/python benchmarks/identity.py
 
 clean: ## stop what runs and remove everything that was generated
 	@if [ -x $(C360) ]; then $(C360) stop; fi

@@ -1,0 +1,1 @@
+"""Probabilistic record linkage: which profiles are one person, told by values that are merely alike."""

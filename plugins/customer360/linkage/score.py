@@ -1,0 +1,83 @@
+"""Log-odds that two profiles are one person's, from levels, weights and the frequency of the values they share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from customer360.linkage.compare import Comparison
+from customer360.linkage.model import Floats, Ints, Levels, Model, logit, sigmoid
+
+RANDOM_PAIRS = 300_000
+_PRIOR_ROUNDS = 20
+
+
+def levels(engine: Any, left: Ints, right: Ints, comparisons: list[Comparison]) -> Levels:
+    """Levels of the pairs of rows of `profile`: an array of pairs by comparisons, in the order given."""
+    places = np.arange(len(left))
+    engine.register("asked", pa.table({"place": places, "l": left, "r": right}))
+    columns = ", ".join(f"{each.sql()} as c{at}" for at, each in enumerate(comparisons))
+    found = engine.sql(f"""
+        select place, {columns} from asked join profile l on asked.l = l.row join profile r on asked.r = r.row
+    """).to_arrow_table()
+    order = np.argsort(found["place"].to_numpy())
+    return np.stack([found[f"c{at}"].to_numpy()[order] for at in range(len(comparisons))], axis=1)
+
+
+def random_pairs(rows: int, sources: Ints, seed: int, *, across: bool) -> tuple[Ints, Ints]:
+    """Pairs of different rows, each at most once, drawn without looking; `across`: of different sources."""
+    draw = np.random.default_rng(seed)
+    shuffled = draw.permutation(rows)
+    steps = min((rows - 1) // 2, RANDOM_PAIRS // max(rows, 1) + 1)
+    left = np.tile(shuffled, steps)
+    right = np.concatenate([shuffled[:0], *(np.roll(shuffled, step) for step in range(1, steps + 1))])
+    kept = sources[left] != sources[right] if across else np.ones(len(left), bool)
+    return np.minimum(left, right)[kept], np.maximum(left, right)[kept]
+
+
+class Scorer:
+    """Scores pairs by a trained model; `prior` is the share of matches among all pairs."""
+
+    def __init__(self, engine: Any, comparisons: list[Comparison], model: Model, prior: float) -> None:
+        self.model = model
+        self.comparisons = comparisons
+        self.prior = prior
+        self._surprise = [_surprise(engine, each.field) for each in comparisons]
+
+    def fit_prior(self, left: Ints, levels: Levels, possible: int) -> float:
+        """Share of matches among `possible` pairs, were the given pairs all that can be any."""
+        evidence = self.score(left, levels) - logit(self.prior)
+        for _ in range(_PRIOR_ROUNDS):
+            expected = float(sigmoid(evidence + logit(self.prior)).sum())
+            self.prior = min(max(expected, 1.0) / possible, 0.5)
+        return self.prior
+
+    def score(self, left: Ints, levels: Levels) -> Floats:
+        """Natural log-odds of a match for each pair; `left`: one of its two rows."""
+        weights = self.model.weights
+        total = np.full(len(left), logit(self.prior))
+        for at, group in enumerate(self.model.groups):
+            total += weights[at][group.code(levels)]
+            rarest = np.full(len(left), -np.inf)
+            for place in group.places:
+                found = self._surprise[place]
+                equal = levels[:, place] == self.comparisons[place].size - 1
+                rarest[equal] = np.maximum(rarest[equal], found[left[equal]])
+            total += np.where(np.isfinite(rarest), rarest, 0.0)
+        return total
+
+
+def _surprise(engine: Any, field: str) -> Floats:
+    """Of each row, log of how much rarer its value is than two equal values are on average."""
+    found = engine.sql(f"""
+        with counts as (
+            select {field} as value, count(*)::double as n from profile where {field} is not null group by 1
+        ),
+        total as (select sum(n) as n, sum(n * n) as squares from counts)
+        select p.row, coalesce(ln(t.squares / t.n / c.n), 0.0) as surprise
+        from profile p left join counts c on p.{field} = c.value cross join total t
+    """).to_arrow_table()
+    order = np.argsort(found["row"].to_numpy())
+    return np.asarray(found["surprise"].to_numpy()[order])
