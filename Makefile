@@ -75,8 +75,8 @@ bench-ingest: install ## 1 M JSON records into the lake, beside dlt
 bench-nightly: install ## a full build at 100k and 1 M interactions on each engine
 	$(VENV)/bin/python benchmarks/nightly.py
 
-bench-scale: install ## full builds and nights of changes from 100k to 10 M interactions
-	$(VENV)/bin/python benchmarks/scale.py
+bench-scale: $(if $(findstring spark,$(ENGINES)),install-spark,install) ## full builds and nights of changes from 100k to 10 M interactions; ENGINES=duckdb,postgres,spark
+	$(VENV)/bin/python benchmarks/scale.py $(if $(ENGINES),--engines $(ENGINES))
 
 bench-identity: install ## public data sets of identity resolution, beside Splink and GoldenMatch
 	$(VENV)/bin/python benchmarks/identity.py

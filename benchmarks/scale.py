@@ -2,8 +2,8 @@
 
 Figures are CPU seconds, also as multiples of one plain scan of the lake's Parquet in the same run. An engine's
 cost is that of staging, identity and marts; starting processes (Python, dbt's parsing) and serving (PostgreSQL,
-the audit) are reported apart, and so is starting Spark's cluster; what its processes compute is the engine's. After the nights everything is built anew and compared with what they left, table
-by table. The last line is one JSON object.
+the audit) are reported apart, and so is starting Spark's cluster; what its processes compute is the engine's. After
+the nights everything is built anew and compared with what they left, table by table. The last line is one JSON object.
 """
 
 from __future__ import annotations

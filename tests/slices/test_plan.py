@@ -49,7 +49,8 @@ def test_a_night_goes_on_with_the_batches_that_came_and_went(settings: Settings)
         (None, "empty"),
         (replace(HELD, is_complete=False), "not finished"),
         (replace(HELD, fingerprint="other"), "changed"),
-        (replace(HELD, as_of=NIGHT + timedelta(days=2)), "later night"),
+        (replace(HELD, as_of=NIGHT + timedelta(days=1)), "this night already"),
+        (replace(HELD, as_of=NIGHT + timedelta(days=2)), "or a later one"),
     ],
 )
 def test_everything_is_built_where_the_engine_does_not_hold_the_night_before(
