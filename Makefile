@@ -12,7 +12,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity
+.PHONY: help install demo test test-slow test-long test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,10 +37,13 @@ demo: $(if $(filter spark,$(ENGINE)),install-spark,install) ## three nights of a
 	$(C360) demo $(if $(ENGINE),--engine $(ENGINE))
 
 test: install lint ## lint and every test but the slow ones and Spark's
-	$(VENV)/bin/python -m pytest -m "not slow and not spark"
+	$(VENV)/bin/python -m pytest -m "not slow and not spark and not long"
 
 test-slow: install ## the tests that take minutes: kills under a live scheduler, the demo as a whole
 	$(VENV)/bin/python -m pytest -m "slow and not spark"
+
+test-long: install ## a backfill of thirty nights, in order and shuffled
+	$(VENV)/bin/python -m pytest -m long
 
 test-spark: install-spark ## the tests that start a Spark cluster
 	$(VENV)/bin/python -m pytest -m spark

@@ -19,7 +19,8 @@ from slices.test_slices import FIRST, SOURCES, Rows, build, differing, marts, se
 ASKED = [str(Path(sys.executable).with_name("c360")), "run", "--skip-ingest", "--approve", "--as-of"]
 
 
-@pytest.mark.parametrize("nights", [4, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("nights", [4, pytest.param(30, marks=pytest.mark.long)])
 def test_a_backfill_gives_the_same_tables_in_order_and_shuffled(nights: int, settings: Settings) -> None:
     settings.sources.write_text(SOURCES, "utf-8")
     company = Company(Path(settings.lake), seed=7)
