@@ -30,8 +30,6 @@ ENGINES = (
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of the engines that live on this machine; the private PostgreSQL runs while the session lasts."""
     local = tmp_path_factory.mktemp("engines")
-    for folder in (local, *list(local.parents)[:2]):
-        folder.chmod(0o755)  # the server may run as another user
     settings = Settings(
         home=project_root(),
         local=local,
