@@ -75,7 +75,8 @@ class Sent:
 
 
 def copy_in(cursor: Any, table: sql.Composable, rows: pa.Table) -> Sent:
-    """Append `rows`, whose types are `arrow_type`'s, to the columns of the same names."""
+    """Append `rows`, whose types are `arrow_type`'s or string, to the columns of the same names."""
+    rows = rows.cast(pa.schema([_widened(field) for field in rows.schema]))
     fixed = [name for name in rows.column_names if not _is_text(rows.schema.field(name).type)]
     texts = [name for name in rows.column_names if name not in fixed]
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
@@ -99,6 +100,11 @@ def copy_out_integers(cursor: Any, query: sql.Composable, names: Sequence[str]) 
     body = buffer.getbuffer()[len(_HEAD) : -len(_TAIL)]
     found = np.frombuffer(body, dtype=np.dtype(layout))
     return pa.table({name: found[name].astype(np.int64) for name in names})
+
+
+def _widened(field: pa.Field) -> pa.Field:
+    """A text with offsets of 64 bits, which no batch is too large for."""
+    return field.with_type(pa.large_string()) if pa.types.is_string(field.type) else field
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -1,4 +1,4 @@
-"""Arrow tables in and out of PostgreSQL by COPY."""
+"""Arrow tables out of PostgreSQL by COPY; into it goes `binary`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 from psycopg2 import sql
-
-ROWS = 200_000
-
-
-def copy_in(cursor: Any, table: sql.Composable, rows: pa.Table) -> None:
-    """Append `rows` to `table`; texts are quoted, so that an empty one differs from null."""
-    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-        table, sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
-    )
-    for start in range(0, rows.num_rows, ROWS):
-        buffer = io.BytesIO()
-        options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-        pa.csv.write_csv(rows.slice(start, ROWS), buffer, options)
-        buffer.seek(0)
-        cursor.copy_expert(statement, buffer)
 
 
 def copy_out(cursor: Any, query: str | sql.Composable, schema: pa.Schema) -> pa.Table:

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 import fsspec
 import pyarrow as pa
 
 from customer360.contracts import ENTITIES, lake_schema
-from customer360.engines.base import SCHEMAS, EngineError, LakeFile
+from customer360.engines.base import SCHEMAS, Engine, EngineError, LakeFile
 from customer360.engines.types import sql_type
 from customer360.settings import Settings
 
 
-class DuckDBEngine:
+class DuckDBEngine(Engine):
     """One writing process at a time: `release` before another process (dbt) opens the file."""
 
     name = "duckdb"
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.path = settings.local / "engine" / "customer360.duckdb"
         self._connection: duckdb.DuckDBPyConnection | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -72,13 +63,6 @@ class DuckDBEngine:
         finally:
             connection.unregister("incoming")
 
-    def has(self, schema: str, table: str) -> bool:
-        found = self.read(
-            "select count(*) as n from information_schema.tables"
-            f" where table_schema = '{schema}' and table_name = '{table}'"
-        )
-        return bool(found.column("n")[0].as_py())
-
     def run(self, sql: str) -> None:
         self.connection.execute(sql)
 
@@ -89,12 +73,18 @@ class DuckDBEngine:
         self.connection.execute(f"drop schema if exists {schema} cascade")
         self.connection.execute(f"create schema {schema}")
 
-    def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
-        same = " and ".join(f"m.{name} = d.{name}" for name in key)
-        self.connection.execute(f"delete from {target} as m using {source} as d where {same}")
+    @contextmanager
+    def workspace(self, relations: Mapping[str, str]) -> Iterator[Any]:
+        """The connection to the file itself: nothing is copied."""
+        for name, relation in relations.items():
+            self.run(f"create or replace temp view {name} as select * from {relation}")
+        try:
+            yield self.connection
+        finally:
+            self.release()
 
-    def expire(self, before: datetime) -> int:  # noqa: ARG002  (the protocol's)
-        return 0  # the file holds the present only
+    def keep(self, workspace: Any, schema: str, table: str, query: str) -> None:
+        workspace.execute(f"create or replace table {schema}.{table} as {query}")
 
     def reset(self) -> None:
         self.release()

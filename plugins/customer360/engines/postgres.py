@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import fsspec
@@ -18,9 +16,10 @@ import pyarrow.parquet as pq
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from customer360.binary import copy_in
 from customer360.contracts import ENTITIES, lake_schema
-from customer360.copying import copy_in, copy_out
-from customer360.engines.base import SCHEMAS, LakeFile
+from customer360.copying import copy_out
+from customer360.engines.base import SCHEMAS, Engine, LakeFile
 from customer360.engines.types import arrow_type, sql_type
 from customer360.postgres import connect_url, serving_url
 from customer360.settings import Settings
@@ -28,22 +27,14 @@ from customer360.settings import Settings
 PREFIX = "c360_"
 
 
-class PostgresEngine:
+class PostgresEngine(Engine):
     name = "postgres"
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._url: str | None = None
         self._stack = ExitStack()
         self._connection: Connection | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
 
     @property
     def url(self) -> str:
@@ -131,13 +122,6 @@ class PostgresEngine:
             cursor.execute(sql.SQL("analyze {}").format(name))
         self.connection.commit()
 
-    def has(self, schema: str, table: str) -> bool:
-        found = self.read(
-            "select count(*) as n from information_schema.tables"
-            f" where table_schema = '{PREFIX}{schema}' and table_name = '{table}'"
-        )
-        return bool(found.column("n")[0].as_py())
-
     def run(self, sql: str) -> None:
         with self.connection.cursor() as cursor:
             cursor.execute(sql)
@@ -156,13 +140,6 @@ class PostgresEngine:
             cursor.execute(f"drop schema if exists {PREFIX}{schema} cascade")
             cursor.execute(f"create schema {PREFIX}{schema}")
         self.connection.commit()
-
-    def delete_matching(self, target: str, source: str, key: Sequence[str]) -> None:
-        same = " and ".join(f"m.{name} = d.{name}" for name in key)
-        self.run(f"delete from {target} as m using {source} as d where {same}")
-
-    def expire(self, before: datetime) -> int:  # noqa: ARG002  (the protocol's)
-        return 0  # autovacuum does
 
     def reset(self) -> None:
         with self.connection.cursor() as cursor:

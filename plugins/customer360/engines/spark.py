@@ -13,8 +13,6 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 import fsspec
@@ -23,7 +21,7 @@ import pyarrow.parquet as pq
 
 from customer360.contracts import ENTITIES
 from customer360.engines import spark_cluster, spark_upkeep
-from customer360.engines.base import SCHEMAS, LakeFile
+from customer360.engines.base import SCHEMAS, Engine, LakeFile
 from customer360.engines.spark_lake import literal, spark_url, stage_entity
 from customer360.engines.spark_runtime import iceberg_jar, java
 from customer360.engines.spark_statements import SERVED, THRIFT_PORT, Statements, connect, for_thrift
@@ -32,22 +30,14 @@ from customer360.settings import Settings
 CATALOG = "c360"
 
 
-class SparkEngine:
+class SparkEngine(Engine):
     name = "spark"
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.warehouse = settings.spark_warehouse or str(settings.local / "engine" / "spark")
         self._endpoint: str | None = settings.engine_url
         self._statements: Statements | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
 
     @property
     def endpoint(self) -> str:

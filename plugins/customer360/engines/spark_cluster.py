@@ -37,8 +37,6 @@ _SERVERS = {
     "connect": "org.apache.spark.sql.connect.service.SparkConnectServer",
     "thrift": "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2",
 }
-
-
 _MB = {"MB": 1, "MIB": 1, "GB": 1024, "GIB": 1024}
 _LEAST_MB = 512  # Spark starts no executor with less
 

@@ -70,11 +70,11 @@ CHANGES: dict[str, pa.Schema] = {
     "aliases": pa.schema([("customer_id_old", pa.int64()), ("customer_id", pa.int64())]),
     "events": pa.schema(
         [
-            ("kind", pa.large_string()),
+            ("kind", pa.string()),
             ("customer_id", pa.int64()),
             ("other_customer_id", pa.int64()),
             ("evidence", pa.int64()),
-            ("reason", pa.large_string()),
+            ("reason", pa.string()),
         ]
     ),
 }

@@ -6,8 +6,7 @@ engine is DuckDB, in its own file, and nothing is copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.engines.base import SLICE, Engine
-from customer360.engines.duckdb import DuckDBEngine
 from customer360.identity import registry
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
@@ -73,10 +71,10 @@ def resolve(
     prefix = SLICE if is_slice else ""
     anchors = engine.read(_slice_anchors(engine)) if is_slice else None
     standing = engine.read(_standing(engine)) if is_slice else None
-    with connection.cursor() as cursor, ExitStack() as stack:
+    relations = {name: engine.qualify(prefix + "intermediate", table) for name, table in INPUTS.items()}
+    with connection.cursor() as cursor, engine.workspace(relations) as workspace:
         assignments, customers, aliases = registry.before(cursor, as_of, anchors)
         given = {"assignments": assignments, "customers": customers, "aliases": aliases}
-        workspace = stack.enter_context(_workspace(engine, prefix))
         changes = _compute(workspace, given, own, standing)
         del given, assignments, customers
         rows_written = 0
@@ -87,9 +85,9 @@ def resolve(
         connection.commit()
         queries = _tables(as_of)
         for name, query in queries.items():
-            _keep(engine, workspace, prefix + "identity", name, query)
+            engine.keep(workspace, prefix + "identity", name, query)
         if is_slice:
-            _keep(engine, workspace, "identity", "customer_alias", queries["customer_alias"])
+            engine.keep(workspace, "identity", "customer_alias", queries["customer_alias"])
         classes = workspace.sql("select identifier_class, count(*) from classes group by 1 order by 1").fetchall()
         ((customers_found,),) = workspace.sql("select count(*) from out_customer").fetchall()
     kinds = pc.value_counts(changes["events"].column("kind")).to_pylist()
@@ -103,38 +101,6 @@ def resolve(
         rows_written=rows_written,
         classes=dict(classes),
     )
-
-
-@contextmanager
-def _workspace(engine: Engine, prefix: str) -> Iterator[Any]:
-    """A DuckDB connection that has the INPUTS: the engine's own, or one of this process with copies."""
-    names = {name: engine.qualify(prefix + "intermediate", table) for name, table in INPUTS.items()}
-    if isinstance(engine, DuckDBEngine):
-        for name, relation in names.items():
-            engine.run(f"create or replace temp view {name} as select * from {relation}")
-        yield engine.connection
-        engine.release()  # and what was made on the way
-    else:
-        with duckdb.connect(config=_limits(engine)) as workspace:
-            for name, relation in names.items():
-                workspace.register(name, engine.read(f"select * from {relation}"))
-            yield workspace
-
-
-def _keep(engine: Engine, workspace: Any, schema: str, name: str, query: str) -> None:
-    if isinstance(engine, DuckDBEngine):
-        engine.define(schema, name, query)
-    else:
-        engine.write(schema, name, workspace.sql(query).to_arrow_table())
-
-
-def _limits(engine: Engine) -> dict[str, str | int]:
-    """Settings of the DuckDB that computes: what does not fit is spilled."""
-    settings = engine.settings
-    spill = settings.local / "engine" / "spill"
-    spill.mkdir(parents=True, exist_ok=True)
-    limits: dict[str, str | int] = {"threads": settings.threads, "temp_directory": str(spill)}
-    return limits | ({"memory_limit": settings.memory_limit} if settings.memory_limit else {})
 
 
 def _slice_anchors(engine: Engine) -> str:
