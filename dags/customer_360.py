@@ -12,7 +12,6 @@ from customer360 import nightly
 from customer360 import orchestration as night
 
 CONFIG = night.configuration()
-Night = nightly.Night
 
 
 @dag(
@@ -25,7 +24,7 @@ Night = nightly.Night
 )
 def customer_360() -> None:
     @task
-    def begin(**context: Any) -> Night:
+    def begin(**context: Any) -> nightly.Night:
         return nightly.begin(night.as_of(context, CONFIG.timezone), trigger=context["run_id"])
 
     stage, identify, transform, propose, audit = map(
@@ -33,7 +32,7 @@ def customer_360() -> None:
     )
 
     @task.branch
-    def decide(judged: Night) -> str:
+    def decide(judged: nightly.Night) -> str:
         return "approve_warnings" if judged["outcome"] == "warn" else "publish"
 
     approve = ApprovalOperator(
@@ -48,7 +47,7 @@ def customer_360() -> None:
     )
 
     @task(outlets=[Asset(night.PUBLICATION_ASSET)], trigger_rule="none_failed_min_one_success")
-    def publish(judged: Night) -> Night:
+    def publish(judged: nightly.Night) -> nightly.Night:
         return nightly.publish(judged)
 
     judged = audit(propose(transform(identify(stage(begin())))))

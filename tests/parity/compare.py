@@ -34,16 +34,18 @@ class Compared:
     def __init__(self) -> None:
         self._differing: dict[tuple[str, str, str], int] = {}
 
-    def same(self, lake: str, engine: str, mart: str, first: pa.Table, second: pa.Table) -> None:
-        """Note how many rows of `second`, the engine's, differ from DuckDB's, and assert that none does."""
-        assert first.column_names == second.column_names
-        assert first.schema.types == second.schema.types
+    def differing(self, lake: str, engine: str, mart: str, first: pa.Table, second: pa.Table) -> list[str]:
+        """Columns in which rows of `second`, the engine's, differ from DuckDB's; notes how many rows do.
+
+        Raises ValueError where there is nothing to compare, or the tables have other columns or types.
+        """
+        if first.schema.types != second.schema.types or first.column_names != second.column_names:
+            raise ValueError(f"{mart}: columns or types differ")
+        if not first.num_rows:
+            raise ValueError(f"{mart} is empty: nothing was compared")
         one, other = _rows(first), _rows(second)
-        assert one, f"{mart} is empty: nothing was compared"
-        differing = (one - other) + (other - one)
-        self._differing[lake, engine, mart] = differing.total()
-        columns = _differing_columns(one - other, other - one, first.column_names)
-        assert not differing, f"{differing.total()} of {one.total()} rows differ, in columns {columns}"
+        self._differing[lake, engine, mart] = ((one - other) + (other - one)).total()
+        return _differing_columns(one - other, other - one, first.column_names)
 
     def summary(self) -> dict[str, object]:
         lakes, engines, marts = ({key[place] for key in self._differing} for place in range(3))
@@ -68,9 +70,10 @@ def _rows(table: pa.Table) -> Rows:
 
 
 def _differing_columns(one: Rows, other: Rows, names: list[str]) -> list[str]:
-    """Columns whose values, as a bag, are not the same: where to look first."""
+    """Columns whose values, as a bag, are not the same: where to look first. All, if rows differ and no bag does."""
 
     def bag(rows: Rows, place: int) -> Counter[object]:
         return Counter(row[place] for row in rows.elements())
 
-    return [name for place, name in enumerate(names) if bag(one, place) != bag(other, place)]
+    found = [name for place, name in enumerate(names) if bag(one, place) != bag(other, place)]
+    return found or (names if one or other else [])

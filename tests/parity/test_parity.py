@@ -56,7 +56,7 @@ def test_every_mart_is_compared(engine: str, marts: Built) -> None:
 @pytest.mark.parametrize("mart", MARTS)
 @pytest.mark.parametrize("engine", ENGINES[1:])
 def test_engines_agree_row_for_row(engine: str, mart: str, marts: Built, compared: Compared) -> None:
-    compared.same("adversarial", engine, mart, marts["duckdb"][mart], marts[engine][mart])
+    assert compared.differing("adversarial", engine, mart, marts["duckdb"][mart], marts[engine][mart]) == []
 
 
 # What the lake must contain, so that agreement means something.

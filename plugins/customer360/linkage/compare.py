@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from customer360.linkage.kinds import Kind
+from customer360.linkage.kinds import Kind, kind_of
 
 _EQUAL = "{l} = {r}"
 _ONE_SLIP = "damerau_levenshtein({l}, {r}) <= 1"
@@ -93,6 +93,6 @@ def comparisons(fields: Sequence[str]) -> list[Comparison]:
 
 
 def _of(field: str) -> Comparison:
-    kind = field.rstrip("0123456789")
+    kind = kind_of(field)
     levels = tuple(level.format(l=f"l.{field}", r=f"r.{field}") for level in _LEVELS[kind])
     return Comparison(field, "place" if kind in _PLACE else field, levels)

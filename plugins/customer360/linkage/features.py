@@ -17,7 +17,7 @@ _CODE = "nullif(regexp_replace(lower({value}), '[^a-z0-9]', '', 'g'), '')"
 _DIGITS = "nullif(right(regexp_replace({value}, '[^0-9]', '', 'g'), 9), '')"
 _DATE = """nullif(case when regexp_matches({value}, '^[0-9]{{8}}$')
     then {value}[1:4] || '-' || {value}[5:6] || '-' || {value}[7:8] else {value} end, '')"""
-_FOLDS = {
+_FOLDS: dict[str, str] = {
     Kind.BIRTH_DATE: _DATE,
     Kind.POSTCODE: _CODE,
     Kind.NATIONAL_ID: _CODE,

@@ -67,11 +67,11 @@ class Layout:
         """{field: column}: the field is the type's name, with a number from the second column of a type on."""
         found: dict[str, str] = {}
         for column, kind in self.columns.items():
-            earlier = sum(field.rstrip("0123456789") == kind.value for field in found)
-            found[f"{kind.value}{earlier + 1}" if earlier else kind.value] = column
+            earlier = sum(kind_of(field) == kind for field in found)
+            found[f"{kind}{earlier + 1}" if earlier else kind.value] = column
         return found
 
 
-def kind_of(field: str) -> Kind:
-    """Type of a field of `Layout.fields`."""
-    return Kind(field.rstrip("0123456789"))
+def kind_of(field: str) -> str:
+    """Name of a field's type, which is the field without its number."""
+    return field.rstrip("0123456789")

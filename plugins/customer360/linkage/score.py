@@ -16,14 +16,18 @@ _PRIOR_ROUNDS = 20
 
 def levels(engine: Any, left: Ints, right: Ints, comparisons: list[Comparison]) -> Levels:
     """Levels of the pairs of rows of `profile`: an array of pairs by comparisons, in the order given."""
-    places = np.arange(len(left))
-    engine.register("asked", pa.table({"place": places, "l": left, "r": right}))
+    ask(engine, left, right)
     columns = ", ".join(f"{each.sql()} as c{at}" for at, each in enumerate(comparisons))
     found = engine.sql(f"""
         select place, {columns} from asked join profile l on asked.l = l.row join profile r on asked.r = r.row
     """).to_arrow_table()
     order = np.argsort(found["place"].to_numpy())
     return np.stack([found[f"c{at}"].to_numpy()[order] for at in range(len(comparisons))], axis=1)
+
+
+def ask(engine: Any, left: Ints, right: Ints) -> None:
+    """Make table `asked` (place, l, r) of the pairs."""
+    engine.register("asked", pa.table({"place": np.arange(len(left)), "l": left, "r": right}))
 
 
 def random_pairs(rows: int, sources: Ints, seed: int, *, across: bool) -> tuple[Ints, Ints]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from customer360.linkage.compare import SAME_GIVEN
 from customer360.linkage.kinds import Veto
 from customer360.linkage.model import Ints
+from customer360.linkage.score import ask
 
 _ALIKE = f"""(coalesce({SAME_GIVEN}, false) or coalesce(l.given_name = r.family_name, false)
     or coalesce(jaro_winkler_similarity(l.given_name, r.given_name) >= 0.8, false))"""
@@ -81,7 +81,7 @@ def vetoed(
 
 def _meeting(engine: Any, left: Ints, right: Ints, condition: str) -> Ints:
     """Places of the pairs that meet `condition`."""
-    engine.register("asked", pa.table({"place": np.arange(len(left)), "l": left, "r": right}))
+    ask(engine, left, right)
     found = engine.sql(f"""
         select place from asked join profile l on asked.l = l.row join profile r on asked.r = r.row where {condition}
     """).to_arrow_table()
@@ -90,7 +90,7 @@ def _meeting(engine: Any, left: Ints, right: Ints, condition: str) -> Ints:
 
 def _contested(engine: Any, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
     """Which pairs have dates in `known_date` that do go together."""
-    engine.register("asked", pa.table({"place": np.arange(len(left)), "l": left, "r": right}))
+    ask(engine, left, right)
     places = engine.sql(f"""
         select distinct place from asked join known_date x on asked.l = x.row join known_date y on asked.r = y.row
         where not ({_DATES.format(x="x.birth_date", y="y.birth_date")})

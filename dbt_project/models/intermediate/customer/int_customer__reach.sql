@@ -19,7 +19,7 @@ uses as (
     left join {{ ref('stg_lake__identifier_since') }} as s
         on a.record_key = s.record_key and a.identifier_key = s.identifier_key
     left join {{ ref('contact_record') }} as c on a.record_key = c.record_key
-    where a.record_kind not in ('interaction', 'opportunity', 'sales_order')
+    where {{ is_contact_record('a.record_kind') }}
     union all
     select
         a.record_key,
@@ -30,7 +30,7 @@ uses as (
         a.seen_at as last_seen_at
     from addresses as a
     left join {{ ref('interaction') }} as i on a.record_key = i.interaction_id and i.interaction_class = 'bounce'
-    where a.record_kind in ('interaction', 'opportunity', 'sales_order') and i.interaction_id is null
+    where not {{ is_contact_record('a.record_kind') }} and i.interaction_id is null
 ),
 
 theirs as (

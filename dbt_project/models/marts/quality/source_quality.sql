@@ -48,10 +48,7 @@ with_customer as (
     from (
         select
             source,
-            case
-                when record_kind in ('interaction', 'opportunity', 'sales_order') then record_kind
-                else 'contact_record'
-            end as entity
+            case when {{ is_contact_record('record_kind') }} then 'contact_record' else record_kind end as entity
         from {{ ref('customer_identity_map') }}
     ) as mapped
     group by source, entity

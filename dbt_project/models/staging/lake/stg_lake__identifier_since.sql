@@ -23,6 +23,6 @@ from {{ source('lake', 'identifier') }} as i
 inner join versions as v
     on i.record_key = v.record_key and i.batch_id = v.batch_id and i.row_number = v.source_row
 where
-    i.record_kind not in ('interaction', 'opportunity', 'sales_order')
+    {{ is_contact_record('i.record_kind') }}
     and (v.age_rank = 1 or v.said_at <= {{ as_of() }})
 group by i.record_key, i.identifier_key
