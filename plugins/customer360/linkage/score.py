@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from customer360.linkage.compare import Comparison
-from customer360.linkage.model import Floats, Ints, Levels, Model, logit, sigmoid
+from customer360.linkage.learned import UNLISTED, Learned, value_key
+from customer360.linkage.model import Floats, Ints, Levels, Model, groups_of, logit, sigmoid
 
 RANDOM_PAIRS = 300_000
 _PRIOR_ROUNDS = 20
@@ -42,13 +43,14 @@ def random_pairs(rows: int, sources: Ints, seed: int, *, across: bool) -> tuple[
 
 
 class Scorer:
-    """Scores pairs by a trained model; `prior` is the share of matches among all pairs."""
+    """Scores pairs by a trained model; `prior` is the share of matches among all pairs, `surprise` per comparison
+    the weight of each row's value for being rare."""
 
-    def __init__(self, engine: Any, comparisons: list[Comparison], model: Model, prior: float) -> None:
+    def __init__(self, comparisons: list[Comparison], model: Model, prior: float, surprise: list[Floats]) -> None:
         self.model = model
         self.comparisons = comparisons
         self.prior = prior
-        self._surprise = [_surprise(engine, each.field) for each in comparisons]
+        self._surprise = surprise
 
     def fit_prior(self, left: Ints, levels: Levels, possible: int) -> float:
         """Share of matches among `possible` pairs, were the given pairs all that can be any."""
@@ -73,15 +75,43 @@ class Scorer:
         return total
 
 
-def _surprise(engine: Any, field: str) -> Floats:
+def taught(engine: Any, comparisons: list[Comparison], learned: Learned) -> Scorer:
+    """Scorer of the rows of `profile` by what another population taught."""
+    engine.register("frequent", learned.frequent)
+    surprise = [
+        _surprise(engine, each.field, _KNOWN.format(field=each.field, **_known(learned, each.field)))
+        for each in comparisons
+    ]
+    return Scorer(comparisons, Model(groups_of(comparisons), learned.m, learned.u), learned.prior, surprise)
+
+
+def rarity(engine: Any, comparisons: list[Comparison]) -> list[Floats]:
+    """Per comparison, the weight of each row's value of `profile` for being rare there."""
+    return [_surprise(engine, each.field, _OWN.format(field=each.field)) for each in comparisons]
+
+
+# Of each value, how many profiles have it, and how many have that of the average pair of equals.
+_OWN = """
+    select value, n, sum(n * n) over () / sum(n) over () as average from (
+        select {field} as value, count(*)::double as n from profile where {field} is not null group by 1
+    )
+"""
+_KNOWN = """
+    select value, coalesce(f.profiles, {unlisted})::double as n, {average}::double as average
+    from (select distinct {field} as value from profile where {field} is not null)
+    left join frequent f on f.field = '{field}' and f.value_key = {key}
+"""
+
+
+def _known(learned: Learned, field: str) -> dict[str, Any]:
+    return {"unlisted": UNLISTED, "average": learned.average[field], "key": value_key("value")}
+
+
+def _surprise(engine: Any, field: str, counts: str) -> Floats:
     """Of each row, log of how much rarer its value is than two equal values are on average."""
     found = engine.sql(f"""
-        with counts as (
-            select {field} as value, count(*)::double as n from profile where {field} is not null group by 1
-        ),
-        total as (select sum(n) as n, sum(n * n) as squares from counts)
-        select p.row, coalesce(ln(t.squares / t.n / c.n), 0.0) as surprise
-        from profile p left join counts c on p.{field} = c.value cross join total t
+        select p.row, coalesce(ln(c.average / c.n), 0.0) as surprise
+        from profile p left join ({counts}) c on p.{field} = c.value
     """).to_arrow_table()
     order = np.argsort(found["row"].to_numpy())
     return np.asarray(found["surprise"].to_numpy()[order])
