@@ -41,15 +41,15 @@ def frequencies(engine: Any, fields: Sequence[str]) -> tuple[dict[str, float], p
     parts = [FREQUENCIES.empty_table()]
     for field in fields:
         engine.execute(f"""
-            create or replace temp table counted as
+            create or replace temp table value_count as
             select {field} as value, count(*) as n from profile where {field} is not null group by 1
         """)
-        ((found,),) = engine.sql("select coalesce(sum(n * n) / sum(n), 1)::double from counted").fetchall()
+        ((found,),) = engine.sql("select coalesce(sum(n * n) / sum(n), 1)::double from value_count").fetchall()
         average[field] = found
         parts.append(
             engine.sql(f"""
                 select '{field}' as field, {value_key("value")} as value_key, n as profiles
-                from counted where n >= {FREQUENT} order by 2
+                from value_count where n >= {FREQUENT} order by 2
             """)
             .to_arrow_table()
             .cast(FREQUENCIES)
