@@ -101,7 +101,7 @@ def unite(engine: Any, learned: Learned | None) -> None:
     if parts < 2:
         return
     compared = _Compared(engine, learned, found, parts)
-    engine.register("labelled", pa.table({"part": np.arange(parts), "first": compared.clusters}))
+    engine.register("part_cluster", pa.table({"part": np.arange(parts), "first": compared.clusters}))
     engine.register("likeness", compared.likeness())
     engine.execute(_UNITED)
 
@@ -287,8 +287,8 @@ _RECORD_PAIRS = """
 _UNITED = """
     insert into united
     select p.component, f.component
-    from labelled l join part p using (part) join part f on l.first = f.part
-    where l.part in (select part from (select part, count(*) over (partition by first) as n from labelled) where n > 1);
+    from part_cluster l join part p using (part) join part f on l.first = f.part
+    where l.part in (select part from (select part, count(*) over (partition by first) as n from part_cluster) where n > 1);
     insert into similarity
     select least(a.record_key, b.record_key), greatest(a.record_key, b.record_key), probability, is_vetoed, is_link
     from likeness k join profile a on k.l = a.row join profile b on k.r = b.row;
