@@ -14,11 +14,10 @@ import pyarrow as pa
 from scipy.sparse import coo_array, triu
 
 from customer360.identity.classify import nobodys
-from customer360.linkage import blocking, features, score, vetoes
+from customer360.linkage import blocking, features, vetoes
 from customer360.linkage.cluster import cluster
-from customer360.linkage.compare import comparisons
 from customer360.linkage.kinds import Kind, Layout, Veto
-from customer360.linkage.learned import Learned
+from customer360.linkage.learned import Judge, Learned, learn
 from customer360.linkage.link import Linkage
 from customer360.linkage.model import Ints, logit, sigmoid
 from customer360.sources import OwnIdentities
@@ -34,13 +33,14 @@ LAYOUT = Layout(
         "city": Kind.LOCALITY,
         "region": Kind.REGION,
         "organisation": Kind.ORGANISATION,
-        "email": Kind.EMAIL,
+        "email": Kind.MAILBOX,
+        "handle": Kind.HANDLE,
         "phone": Kind.PHONE,
     },
     frozenset({Veto.BIRTH_DATE, Veto.TWINS, Veto.GENERATION}),
 )
 FIELDS = list(LAYOUT.fields)
-LIKELY = 0.95  # probability from which on two customers are one
+LIKELY = 0.98  # probability from which on two customers are one
 POSSIBLE = 0.5  # and from which on somebody is asked
 MOST = 20  # profiles that share a blocking key; what more share tells nobody apart
 FEWEST = 1000  # profiles from which weights can be learnt
@@ -54,7 +54,7 @@ def fold(engine: Any, own: OwnIdentities, relation: str) -> None:
     int_identity__record_profile. Addresses and numbers that are nobody's are left out."""
     engine.execute(_ADDRESSES.format(relation=relation))
     nobodys(engine, own, "stated_address")
-    engine.execute(_STATED.format(relation=relation))
+    engine.execute(_STATED.format(relation=relation, handle=_HANDLE))
     features.prepare(engine, "stated", LAYOUT)
     engine.execute(_FOLDED)
 
@@ -73,12 +73,12 @@ def population(engine: Any, held: str | None = None, replaced: str | None = None
     return int(profiles)
 
 
-def learn(engine: Any, profiles: int) -> Learned:
-    """What up to SAMPLE rows of `profile` teach, drawn by record keys, which tell nothing; of `profiles` in all."""
-    engine.execute("create or replace temp table every_profile as from profile")
-    engine.execute(_SAMPLE.format(sample=SAMPLE))
-    taken = min(profiles, SAMPLE)
-    learned = Linkage(engine, FIELDS, taken, np.zeros(taken, np.int64), False, frozenset()).learn(profiles)
+def teach(engine: Any, labels: str) -> Learned | None:
+    """What up to SAMPLE rows of `profile` teach, whole customers; `labels`: relation of record_key and label, the
+    number of its customer. None where too few customers have several records."""
+    engine.execute(_SAMPLE.format(labels=labels, sample=SAMPLE))
+    ((profiles,),) = engine.sql("select count(*) from every_profile").fetchall()
+    learned = learn(engine, FIELDS, profiles)
     engine.execute("create or replace temp table profile as from every_profile")
     return learned
 
@@ -128,10 +128,8 @@ def similar(engine: Any, own: OwnIdentities, learned: Learned) -> pa.Table:
 
 def _linkage(engine: Any, learned: Learned) -> Linkage:
     ((rows,),) = engine.sql("select count(*) from profile").fetchall()
-    # What others who use an address say of a birth date is left out: they may be outside the slice.
-    vetoes.prepare(engine, [field for field in FIELDS if field != "email"])
-    scorer = score.taught(engine, comparisons(FIELDS), learned)
-    return Linkage(engine, FIELDS, rows, np.zeros(rows, np.int64), False, LAYOUT.vetoes, scorer)
+    vetoes.prepare(engine, FIELDS)
+    return Linkage(engine, FIELDS, rows, np.zeros(rows, np.int64), False, LAYOUT.vetoes, Judge(engine, learned))
 
 
 class _Compared:
@@ -226,6 +224,16 @@ _ADDRESSES = """
     select distinct unnest(['email', 'phone']) as identifier_type, unnest([email, phone]) as identifier_value
     from {relation}
 """
+# What an address begins with, unless it is made from the name: anna.koehler, akoehler2.
+_LETTERS = "regexp_replace(strip_accents(lower({value})), '[^a-z]', '', 'g')"
+_SPELT = "replace(replace(replace(replace(lower({value}), 'ä', 'ae'), 'ö', 'oe'), 'ü', 'ue'), 'ß', 'ss')"
+_LOCAL = _LETTERS.format(value="split_part(t.email, '@', 1)")
+_NAMED = " or ".join(
+    f"contains({_LOCAL}, {_LETTERS.format(value=spelt)})"
+    for name in ("coalesce(last_name, split_part(whole, ' ', -1))", "coalesce(first_name, split_part(whole, ' ', 1))")
+    for spelt in (name, _SPELT.format(value=name))
+)
+_HANDLE = f"case when not coalesce({_NAMED}, true) then split_part(t.email, '@', 1) end"
 # A name that is only known as a whole begins with the given and ends with the family name.
 _STATED = """
     create or replace temp table stated as
@@ -234,7 +242,7 @@ _STATED = """
             nullif(trim(family_name), '') as last_name
         from {relation}
     )
-    select t.record_key, birth_date, address_line, postal_code, city, region, organisation,
+    select t.record_key, birth_date, address_line, postal_code, city, region, organisation, {handle} as handle,
         case when first_name is null and last_name is null and contains(whole, ' ') then split_part(whole, ' ', 1)
             else first_name end as given_name,
         case when first_name is null and last_name is null then split_part(whole, ' ', -1)
@@ -255,10 +263,13 @@ _POPULATION = """
     select (row_number() over (order by is_near desc, record_key) - 1)::bigint as row, *
     from (select *, true as is_near from folded_profile {others})
 """
+# Customers' numbers are hashes too.
 _SAMPLE = """
+    create or replace temp table every_profile as from profile;
     create or replace temp table profile as
-    select * replace ((row_number() over (order by record_key) - 1)::bigint as row), '' as source
-    from every_profile qualify row_number() over (order by record_key) <= {sample}
+    select p.* replace ((row_number() over (order by record_key) - 1)::bigint as row), label
+    from every_profile p join {labels} using (record_key)
+    qualify row_number() over (order by label, record_key) <= {sample}
 """
 _NOTHING = """
     create or replace temp table united (component bigint, label bigint);
@@ -288,7 +299,7 @@ _UNITED = """
     insert into united
     select p.component, f.component
     from part_cluster l join part p using (part) join part f on l.first = f.part
-    where l.part in (select part from (select part, count(*) over (partition by first) as n from part_cluster) where n > 1);
+    where l.first in (select first from part_cluster group by 1 having count(*) > 1);
     insert into similarity
     select least(a.record_key, b.record_key), greatest(a.record_key, b.record_key), probability, is_vetoed, is_link
     from likeness k join profile a on k.l = a.row join profile b on k.r = b.row;
@@ -308,7 +319,7 @@ _CHANGED = """
     union all by name
     select h.*, false as is_new, h.record_key in (select record_key from changed_profile) as is_changed
     from held_profile h;
-    create or replace temp table every_profile as select row_number() over () as place, * from every_profile;
+    create or replace temp table every_profile as select row_number() over () as number, * from every_profile;
     create or replace temp table changed as from every_profile where is_changed;
     create or replace temp table crossing (record_key bigint);
     create or replace temp table meeting (l bigint, r bigint)
@@ -318,22 +329,22 @@ _MEETING = """
     with wanted as (
         select {key} as k, count(distinct record_key) as tonight from changed where {key} is not null group by 1
     )
-    select w.k, w.tonight, p.place, p.record_key, p.is_changed, p.is_new,
+    select w.k, w.tonight, p.number, p.record_key, p.is_changed, p.is_new,
         count(*) filter (where not p.is_changed) over (partition by w.k) as others
     from every_profile p join wanted w on {key} = w.k;
     insert into crossing
     select record_key from sharing where others <= {most} and others + tonight > {most} and not is_new;
     insert into meeting
-    select n.place, o.place from sharing n join sharing o using (k)
+    select n.number, o.number from sharing n join sharing o using (k)
     where n.is_new and not o.is_changed and n.others <= {most}
 """
 _MET = """
     create or replace temp table profile as
-    select (row_number() over (order by place) - 1)::bigint as row, *
-    from every_profile where place in (select l from meeting union select r from meeting);
+    select (row_number() over (order by number) - 1)::bigint as row, *
+    from every_profile where number in (select l from meeting union select r from meeting);
     create or replace temp table met_pair as
     select distinct n.row as l, o.row as r
-    from meeting m join profile n on m.l = n.place join profile o on m.r = o.place
+    from meeting m join profile n on m.l = n.number join profile o on m.r = o.number
 """
 _SIMILAR = """
     select record_key from crossing

@@ -37,7 +37,14 @@ INPUTS = {
     "record_references": "int_identity__record_reference",
     "record_profiles": "int_identity__record_profile",
 }
-HELD = ("held_profile", "replaced_record")  # profiles of the night before, and whose of them tonight's replace
+# Of the night before: profiles, which records' of them tonight's replace, and customers.
+HELD = ("held_profile", "replaced_record", "held_record")
+# Which customer a record is of, as `alike.teach` asks: before profiles are compared, and after.
+_COMPONENTS = "(select record_key, component as label from record_component)"
+_CUSTOMERS = "select record_key, customer_id as label from out_record"
+_HELD_CUSTOMERS = """ union all select record_key, customer_id from held_record
+    where record_key not in (select record_key from replaced_record)"""
+_NEXT = timedelta(microseconds=1)
 _STANDING = ("generic", "blocked")
 
 
@@ -80,25 +87,31 @@ def resolve(
     standing = engine.read(_standing(engine)) if is_slice else None
     relations = {name: engine.qualify(prefix + "intermediate", table) for name, table in INPUTS.items()}
     if is_slice:
-        held = (engine.qualify("identity", "record_profile"), engine.qualify(SLICE + "lake", "universe"))
-        relations |= dict(zip(HELD, held, strict=True))
+        where = (("identity", "record_profile"), (SLICE + "lake", "universe"), ("identity", "customer_record"))
+        relations |= {name: engine.qualify(*at) for name, at in zip(HELD, where, strict=True)}
     with connection.cursor() as cursor, engine.workspace(relations) as workspace:
         assignments, customers, aliases = registry.before(cursor, as_of, anchors)
         given = {"assignments": assignments, "customers": customers, "aliases": aliases}
-        is_first, is_newest = not is_slice and not customers.num_rows, registry.is_newest(cursor, as_of)
+        is_newest = registry.is_newest(cursor, as_of)
+        _tie(workspace, given, own, standing)
         begun = time.process_time()
         alike.fold(workspace, own, "record_profiles")
-        profiles = alike.population(workspace, *(HELD if is_slice else ()))
-        version = _model(cursor, workspace, as_of, profiles, is_first=is_first, is_newest=is_newest)
-        learned = linkage_model.load(cursor, version) if version is not None else None
+        profiles = alike.population(workspace, *(HELD[:2] if is_slice else ()))
+        version = linkage_model.effective(cursor, as_of)
+        if version is None and is_newest and not is_slice and not customers.num_rows:  # the first night of all
+            version = _teach(cursor, workspace, profiles, as_of, _COMPONENTS)
+        alike.unite(workspace, None if version is None else linkage_model.load(cursor, version))
         linkage_cpu_s = time.process_time() - begun
-        changes, uniting_cpu_s = _compute(workspace, given, own, standing, learned)
+        changes = _conclude(workspace)
         del given, assignments, customers
         rows_written = 0
         if is_newest:
             if guard is not None:
                 guard(cursor)
             rows_written = registry.write(cursor, as_of, changes)
+            alike.population(workspace, *(HELD[:2] if is_slice else ()))
+            # In force from the next night on: this one has been computed already, perhaps more than once.
+            _teach(cursor, workspace, profiles, as_of + _NEXT, f"({_CUSTOMERS}{_HELD_CUSTOMERS if is_slice else ''})")
         connection.commit()
         queries = _tables(as_of)
         for name, query in queries.items():
@@ -118,24 +131,17 @@ def resolve(
         rows_written=rows_written,
         classes=dict(classes),
         linkage_model=version,
-        linkage_cpu_s=round(linkage_cpu_s + uniting_cpu_s, 2),
+        linkage_cpu_s=round(linkage_cpu_s, 2),
     )
 
 
-def _model(
-    cursor: Any, workspace: Any, as_of: datetime, profiles: int, *, is_first: bool, is_newest: bool
-) -> int | None:
-    """Version of the linkage model that is in force tonight, learnt now if this is the first night of all. Later
-    models, for which the profiles have grown enough, are learnt for the night after."""
-    version = linkage_model.effective(cursor, as_of)
+def _teach(cursor: Any, workspace: Any, profiles: int, from_as_of: datetime, labels: str) -> int | None:
+    """A linkage model in force from `from_as_of` on, if `profiles` are enough for another one: its version."""
     newest = linkage_model.newest(cursor)
-    if not is_newest or profiles < (alike.GROWTH * newest[1] if newest else alike.FEWEST):
-        return version
-    learned = alike.learn(workspace, profiles)
-    if is_first:
-        return linkage_model.store(cursor, learned, as_of)
-    linkage_model.store(cursor, learned, as_of + timedelta(microseconds=1))
-    return version
+    if profiles < (alike.GROWTH * newest[1] if newest else alike.FEWEST):
+        return None
+    learned = alike.teach(workspace, labels)
+    return None if learned is None else linkage_model.store(cursor, learned, from_as_of)
 
 
 def _slice_anchors(engine: Engine) -> str:
@@ -181,21 +187,16 @@ def resolve_tables(
     with duckdb.connect() as workspace:
         for name, rows in inputs.items():
             workspace.register(name, rows)
+        _tie(workspace, given, own, standing)
         alike.fold(workspace, own, "record_profiles")
         alike.population(workspace)
-        changes, _ = _compute(workspace, given, own, standing, learned)
+        alike.unite(workspace, learned)
+        changes = _conclude(workspace)
         return {name: workspace.sql(query).to_arrow_table() for name, query in _tables(as_of).items()}, changes
 
 
-def _compute(
-    workspace: Any,
-    given: Mapping[str, pa.Table],
-    own: OwnIdentities,
-    standing: pa.Table | None,
-    learned: Learned | None,
-) -> tuple[dict[str, pa.Table], float]:
-    """The changes for `registry.write`, and CPU seconds of linkage; what `_tables` asks for is in `workspace`, which
-    has the INPUTS and what `alike.population` makes."""
+def _tie(workspace: Any, given: Mapping[str, pa.Table], own: OwnIdentities, standing: pa.Table | None) -> None:
+    """Components of the records that identifiers tie; `workspace` has the INPUTS."""
     workspace.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
     for name, rows in given.items():
         workspace.register(name, rows)
@@ -203,15 +204,16 @@ def _compute(
     classify(workspace, own, standing)
     link(workspace, people)
     attach(workspace, people)
-    begun = time.process_time()
-    alike.unite(workspace, learned)
-    linkage_cpu_s = time.process_time() - begun
+
+
+def _conclude(workspace: Any) -> dict[str, pa.Table]:
+    """The changes for `registry.write`; what `_tables` asks for is in `workspace` then."""
     group(workspace)
     changes = assign(workspace)
     workspace.register("given", changes.pop("ids"))
     workspace.register("new_aliases", changes["aliases"])
     workspace.execute(_OUTPUT)
-    return changes, linkage_cpu_s
+    return changes
 
 
 _OUTPUT = """

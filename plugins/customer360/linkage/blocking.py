@@ -17,7 +17,7 @@ _PARTS = {
     "address_line": "address_line",
     "address_line2": "address_line2",
 }
-_ALONE = ("email", "phone", "national_id", "user_id", "account_ref")
+_ALONE = ("email", "mailbox", "handle", "phone", "national_id", "user_id", "account_ref")
 
 
 def keys(fields: list[str]) -> dict[str, tuple[str, ...]]:

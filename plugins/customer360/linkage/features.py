@@ -23,6 +23,8 @@ _FOLDS: dict[str, str] = {
     Kind.NATIONAL_ID: _CODE,
     Kind.PHONE: _DIGITS,
     Kind.EMAIL: "nullif(lower(trim({value})), '')",
+    Kind.MAILBOX: "nullif(lower(trim({value})), '')",
+    Kind.HANDLE: "nullif(lower(trim({value})), '')",
     Kind.USER_ID: "nullif(trim({value}), '')",
     Kind.ACCOUNT_REF: "nullif(trim({value}), '')",
 }

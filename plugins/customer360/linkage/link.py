@@ -15,7 +15,7 @@ from customer360.linkage import assign, blocking, features, model, score, vetoes
 from customer360.linkage.cluster import cluster
 from customer360.linkage.compare import Comparison, comparisons
 from customer360.linkage.kinds import Layout, Veto
-from customer360.linkage.learned import Learned, frequencies
+from customer360.linkage.learned import Judge
 from customer360.linkage.model import Floats, Ints
 from customer360.linkage.score import Scorer
 
@@ -63,7 +63,7 @@ class Linkage:
     sources: Ints
     across: bool
     declared: frozenset[Veto]
-    scorer: Scorer | None = None
+    scorer: Scorer | Judge | None = None
 
     @property
     def compared(self) -> list[Comparison]:
@@ -72,13 +72,6 @@ class Linkage:
     def candidates(self) -> Pairs:
         """Blocked pairs, scored by weights learnt from them."""
         return self._scored(*self._train())
-
-    def learn(self, profiles: int) -> Learned:
-        """What the rows teach, a sample of so many `profiles`."""
-        self._train()
-        average, frequent = frequencies(self.engine, self.fields)
-        model = self._taught.model
-        return Learned(tuple(self.fields), profiles, self._taught.prior, model.m, model.u, average, frequent)
 
     def _train(self) -> tuple[Ints, Ints, model.Levels]:
         """Make `scorer`; the blocked pairs and their levels."""
@@ -96,8 +89,9 @@ class Linkage:
         surprise = score.rarity(engine, self.compared)
         for _ in range(_REFITS):
             trained = model.train(groups, chance, levels, masks, rules, prior)
-            self.scorer = Scorer(self.compared, trained, prior, surprise)
-            prior = self.scorer.fit_prior(left, levels, possible)
+            scorer = Scorer(self.compared, trained, prior, surprise)
+            prior = scorer.fit_prior(left, levels, possible)
+        self.scorer = scorer
         return left, right, levels
 
     def score(self, left: Ints, right: Ints) -> Pairs:
@@ -109,7 +103,7 @@ class Linkage:
         return Pairs(left, right, self._taught.score(left, levels), stands)
 
     @property
-    def _taught(self) -> Scorer:
+    def _taught(self) -> Scorer | Judge:
         if self.scorer is None:
             raise RuntimeError("pairs are scored once candidates have taught the weights")
         return self.scorer

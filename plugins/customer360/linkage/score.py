@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from customer360.linkage.compare import Comparison
-from customer360.linkage.learned import UNLISTED, Learned, value_key
-from customer360.linkage.model import Floats, Ints, Levels, Model, groups_of, logit, sigmoid
+from customer360.linkage.model import Floats, Ints, Levels, Model, logit, sigmoid
 
 RANDOM_PAIRS = 300_000
 _PRIOR_ROUNDS = 20
@@ -62,53 +61,37 @@ class Scorer:
 
     def score(self, left: Ints, levels: Levels) -> Floats:
         """Natural log-odds of a match for each pair; `left`: one of its two rows."""
+        return np.asarray(self.evidence(left, levels).sum(axis=0) + logit(self.prior))
+
+    def evidence(self, left: Ints, levels: Levels) -> Floats:
+        """What each group of comparisons says of each pair: natural logarithms, groups by pairs."""
         weights = self.model.weights
-        total = np.full(len(left), logit(self.prior))
+        found = np.zeros((len(weights), len(left)))
         for at, group in enumerate(self.model.groups):
-            total += weights[at][group.code(levels)]
             rarest = np.full(len(left), -np.inf)
             for place in group.places:
-                found = self._surprise[place]
+                surprise = self._surprise[place]
                 equal = levels[:, place] == self.comparisons[place].size - 1
-                rarest[equal] = np.maximum(rarest[equal], found[left[equal]])
-            total += np.where(np.isfinite(rarest), rarest, 0.0)
-        return total
-
-
-def taught(engine: Any, comparisons: list[Comparison], learned: Learned) -> Scorer:
-    """Scorer of the rows of `profile` by what another population taught."""
-    engine.register("frequent", learned.frequent)
-    surprise = [
-        _surprise(engine, each.field, _KNOWN.format(field=each.field, **_known(learned, each.field)))
-        for each in comparisons
-    ]
-    return Scorer(comparisons, Model(groups_of(comparisons), learned.m, learned.u), learned.prior, surprise)
+                rarest[equal] = np.maximum(rarest[equal], surprise[left[equal]])
+            found[at] = weights[at][group.code(levels)] + np.where(np.isfinite(rarest), rarest, 0.0)
+        return found
 
 
 def rarity(engine: Any, comparisons: list[Comparison]) -> list[Floats]:
     """Per comparison, the weight of each row's value of `profile` for being rare there."""
-    return [_surprise(engine, each.field, _OWN.format(field=each.field)) for each in comparisons]
+    return [rarity_of(engine, each.field, _OWN.format(field=each.field)) for each in comparisons]
 
 
-# Of each value, how many profiles have it, and how many have that of the average pair of equals.
 _OWN = """
     select value, n, sum(n * n) over () / sum(n) over () as average from (
         select {field} as value, count(*)::double as n from profile where {field} is not null group by 1
     )
 """
-_KNOWN = """
-    select value, coalesce(f.profiles, {unlisted})::double as n, {average}::double as average
-    from (select distinct {field} as value from profile where {field} is not null)
-    left join frequent f on f.field = '{field}' and f.value_key = {key}
-"""
 
 
-def _known(learned: Learned, field: str) -> dict[str, Any]:
-    return {"unlisted": UNLISTED, "average": learned.average[field], "key": value_key("value")}
-
-
-def _surprise(engine: Any, field: str, counts: str) -> Floats:
-    """Of each row, log of how much rarer its value is than two equal values are on average."""
+def rarity_of(engine: Any, field: str, counts: str) -> Floats:
+    """Of each row, log of how much rarer its value is than two equal values are on average. `counts`: query of value,
+    n (profiles that have it) and average (that have the value of the average pair of equals)."""
     found = engine.sql(f"""
         select p.row, coalesce(ln(c.average / c.n), 0.0) as surprise
         from profile p left join ({counts}) c on p.{field} = c.value
