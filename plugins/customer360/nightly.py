@@ -98,6 +98,7 @@ def stage(night: Night) -> Night:
     from customer360 import ledger, slices
     from customer360.dbt_runner import run_dbt
     from customer360.engines import open_engine
+    from customer360.identity import linkage_model
     from customer360.postgres import connect
 
     settings, config = _configured()
@@ -110,7 +111,9 @@ def stage(night: Night) -> Night:
             served_by = held.publication_id if held and found.since else None
             slices.write_state(engine, slices.State(_as_of(night), mark, False, served_by))
             engine.stage(files)
-            records = slices.open_slice(engine, found, _as_of(night)) if found.since else None
+            with connection.cursor() as cursor:
+                learned = linkage_model.in_force(cursor, _as_of(night))
+            records = slices.open_slice(engine, found, _as_of(night), config.own, learned) if found.since else None
             slices.write_batches(engine, files)
             engine.release()
             night |= {"is_slice": found.since is not None, "whole_because": found.reason, "slice_records": records}
@@ -166,7 +169,8 @@ def transform(night: Night) -> Night:
             engine.release()
             whole = _vars(night | {"is_slice": False})
             nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
-        slices.write_state(engine, replace(held, is_complete=True))
+        model = night["identity"]["linkage_model"]
+        slices.write_state(engine, replace(held, is_complete=True, linkage_model=model))
         figures["rows"] = len(nodes)
     return night | {"mart_nodes": len(nodes)}
 

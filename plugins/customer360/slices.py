@@ -25,12 +25,15 @@ import pyarrow.dataset as ds
 
 from customer360.contracts import lake_schema
 from customer360.engines.base import SLICE, Engine, LakeFile
+from customer360.identity import alike, linkage_model
 from customer360.identity.classify import BY_VALUE
 from customer360.identity.groups import reference_node
+from customer360.sources import OwnIdentities
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
+    from customer360.linkage.learned import Learned
     from customer360.settings import Settings
     from customer360.sources import SourcesConfig
 
@@ -59,18 +62,21 @@ _STATE: Final = pa.schema(
         ("fingerprint", pa.string()),
         ("is_complete", pa.bool_()),
         ("publication_id", pa.int64()),
+        ("linkage_model", pa.int32()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the engine holds: the marts of which night, made by what, and the publication that shows them."""
+    """What the engine holds: the marts of which night, made by what, the publication that shows them, and the
+    version of the linkage model that compared profiles."""
 
     as_of: datetime
     fingerprint: str
     is_complete: bool
     publication_id: int | None
+    linkage_model: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +111,12 @@ def read_state(engine: Engine) -> State | None:
     if len(found) != 1:
         return None
     (row,) = found
-    return State(row["as_of"].replace(tzinfo=UTC), row["fingerprint"], row["is_complete"], row["publication_id"])
+    return State(**(row | {"as_of": row["as_of"].replace(tzinfo=UTC)}))
 
 
 def write_state(engine: Engine, state: State) -> None:
     row = {"as_of": state.as_of.astimezone(UTC).replace(tzinfo=None)}
-    row |= {name: getattr(state, name) for name in ("fingerprint", "is_complete", "publication_id")}
+    row |= {name: getattr(state, name) for name in _STATE.names if name != "as_of"}
     engine.write("lake", "night_state", pa.Table.from_pylist([row], schema=_STATE))
 
 
@@ -125,7 +131,7 @@ def fingerprint(settings: Settings, config: SourcesConfig) -> str:
     package, project = Path(__file__).parent, settings.home / "dbt_project"
     made_by = {
         project: ("*.yml", *(f"{folder}/**/*.*" for folder in ("macros", "models", "seeds"))),
-        package: ("identity/**/*.py", "identity/**/*.csv", "contracts.py", "slices.py"),
+        package: ("identity/**/*.py", "identity/**/*.csv", "linkage/*.py", "contracts.py", "slices.py"),
     }
     mark = hashlib.sha256()
     for folder, patterns in made_by.items():
@@ -151,8 +157,11 @@ def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_o
     with connection.cursor() as cursor:
         cursor.execute("select greatest(max(from_as_of), max(to_as_of)) from ops.identity_assignment")
         (newest,) = cursor.fetchone() or (None,)
+        model = linkage_model.effective(cursor, as_of)
     if newest is not None and newest > state.as_of:
         return Plan(None, "customer ids were given by a later night than the engine's")
+    if model != state.linkage_model:
+        return Plan(None, "profiles are compared by another linkage model")
     held = {
         LakeFile(**row) for row in engine.read(f"select * from {engine.qualify('lake', 'night_batch')}").to_pylist()
     }
@@ -172,8 +181,9 @@ def _exists(path: str) -> bool:
 # The slice ----------------------------------------------------------------------------------------
 
 
-def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
-    """Make schema `night_lake` show the slice's part of the lake; the number of its records.
+def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities, learned: Learned | None = None) -> int:
+    """Make schema `night_lake` show the slice's part of the lake; the number of its records. `learned`: by which
+    profiles are compared.
 
     Tables of that schema: `universe` (record_key), and what it was found from.
     """
@@ -186,11 +196,13 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime) -> int:
     for name, rows in changes.items():
         engine.write(night, name, rows)
     engine.define(night, "hub", _hubs(engine))
+    engine.write(night, "similar_record", _similar(engine, own, learned))
     engine.define(night, "touched_group", _groups(engine, found.since, as_of))
     engine.define(
         night,
         "universe",
         f"select record_key from {engine.qualify(night, 'change_record')}"
+        f" union select record_key from {engine.qualify(night, 'similar_record')}"
         f" union select g.record_key from {engine.qualify('identity', 'record_group')} as g"
         f" inner join {engine.qualify(night, 'touched_group')} as t on g.group_key = t.group_key",
     )
@@ -304,6 +316,38 @@ def _due(engine: Engine, entity: str, found: Plan, as_of: datetime) -> str:
     return query
 
 
+def _similar(engine: Engine, own: OwnIdentities, learned: Learned | None) -> pa.Table:
+    """Records whose profiles may be one person's with a changed one's (see `alike.similar`)."""
+    if learned is None:
+        return pa.schema([("record_key", pa.int64())]).empty_table()
+    night = SLICE + "lake"
+    changed = f"select record_key from {engine.qualify(night, 'change_record')}"
+    engine.define(
+        night,
+        "changed_profile",
+        f"""
+        select c.record_key, c.given_name, c.family_name, c.full_name, c.birth_date, c.address_line, c.postal_code,
+            c.city, c.region, c.organisation, i.email, i.phone
+        from {engine.qualify("lake", "contact_record")} as c
+        left join (
+            select record_key, batch_id, row_number,
+                min(case when identifier_type = 'email' then identifier_value end) as email,
+                min(case when identifier_type = 'phone' then identifier_value end) as phone
+            from {engine.qualify("lake", "identifier")}
+            where is_valid and record_key in ({changed})
+            group by record_key, batch_id, row_number
+        ) as i on c.record_key = i.record_key and c.batch_id = i.batch_id and c.row_number = i.row_number
+        where c.record_kind <> 'account' and c.record_key in ({changed})
+        """,
+    )
+    relations = {
+        "changed_profile": engine.qualify(night, "changed_profile"),
+        "held_profile": engine.qualify("identity", "record_profile"),
+    }
+    with engine.workspace(relations) as workspace:
+        return alike.similar(workspace, own, learned)
+
+
 def _hubs(engine: Engine) -> str:
     """Identifiers that link nobody but may do so from tonight on: all their records are looked at again."""
     values = ", ".join(f"'{reason}'" for reason in BY_VALUE)
@@ -325,6 +369,9 @@ def _groups(engine: Engine, since: datetime, as_of: datetime) -> str:
     return f"""
         select g.group_key from {name("identity", "record_group")} as g
         inner join {name(night, "change_record")} as c on g.record_key = c.record_key
+        union
+        select g.group_key from {name("identity", "record_group")} as g
+        inner join {name(night, "similar_record")} as s on g.record_key = s.record_key
         union
         select g.group_key from {name("identity", "node_group")} as g
         inner join {name(night, "change_node")} as n on g.node = n.node
@@ -461,6 +508,8 @@ def _merge_identity(engine: Engine) -> None:
         "node_group": ("group_key", f"select group_key from {engine.qualify(SLICE + 'lake', 'replaced_group')}"),
         "record_group": ("record_key", universe),
         "customer_record": ("record_key", universe),
+        "record_profile": ("record_key", universe),
+        "similarity": ("record_key_a", universe),
         "customer_identifier": ("customer_id", customers),
         "customer": ("customer_id", customers),
         "identifier_class": (

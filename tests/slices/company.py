@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from parity.lake_files import LakeWriter
 
 DAY = timedelta(days=1)
 DORMANT_AFTER = timedelta(days=180)  # seed lifecycle_parameters
-_GIVEN = ("Anna", "Anne", "Andreas", "Ben", "Benjamin", "Clara", "Klara", "A.")
-_FAMILY = ("Meyer", "Meier", "Schmidt", "Weber", "Weber-Meyer")
+GIVEN = ("Anna", "Anne", "Andreas", "Ben", "Benjamin", "Clara", "Klara", "A.")
+FAMILY = ("Meyer", "Meier", "Schmidt", "Weber", "Weber-Meyer")
 _SHARED = (("email", "info@firm.example.com"), ("phone", "+493011100001"), ("phone", "+493011100002"))
 _ODD = (("email", "test@test.com"), ("phone", "22444", False), ("email", "x@", False), ("cookie", "kiosk"))
 
@@ -93,6 +93,8 @@ class Company:
             ("phone", f"+4930333{person // 2:05d}"),  # a household's
             ("user_id", f"u{person}"),
         ]
+        if kind in ("contact", "lead", "form") and pick.random() < 0.25:  # nobody can tell by these who it is
+            return [("email", f"new{pick.randrange(10**6)}@example.com")]
         if kind == "account":
             return [("account_ref", f"crm:account:a{person % 6}"), pick.choice((own[1], *_SHARED))]
         if kind in ("opportunity", "sales_order"):
@@ -143,7 +145,7 @@ class Company:
                 "delivered_at": pick.choice((None, when + 9 * DAY)), "observed_at": pick.choice((None, when)),
             }  # fmt: skip
         given, family, full = self._name(person)
-        return {
+        return self._home(person) | {
             "given_name": given, "family_name": family, "full_name": full, "account_ref": account,
             "organisation": pick.choice((None, "Firm")), "acquisition_source": pick.choice((None, "media")),
             "stated_stage": pick.choice((None, None, "Unqualified")), "is_deleted": pick.random() < 0.05,
@@ -154,12 +156,20 @@ class Company:
     def _name(self, person: int) -> tuple[str | None, str | None, str | None]:
         """The person's name as somebody wrote it: mostly theirs."""
         steady = random.Random(person)
-        given, family = steady.choice(_GIVEN[:-1]), steady.choice(_FAMILY)
+        given, family = steady.choice(GIVEN[:-1]), steady.choice(FAMILY)
         if self.random.random() < 0.15:
-            given, family = self.random.choice(_GIVEN), self.random.choice((family, self.random.choice(_FAMILY)))
+            given, family = self.random.choice(GIVEN), self.random.choice((family, self.random.choice(FAMILY)))
         return self.random.choice(
             ((given, family, f"{given} {family}"), (None, None, f"{given} {family}"), (None, None, None))
         )
+
+    def _home(self, person: int) -> Record:
+        """Where they live, and with whom; often nobody says."""
+        steady = random.Random(person // 2)
+        street = f"{steady.choice(('Elm', 'Oak', 'Ash'))} Lane {steady.randrange(1, 90)}"
+        home = {"address_line": street, "postal_code": f"1{steady.randrange(9000):04d}", "city": "Berlin"}
+        home["birth_date"] = date(1950, 1, 1) + random.Random(person).randrange(20_000) * DAY
+        return {column: value for column, value in home.items() if self.random.random() < 0.6}
 
     def _moment(self, as_of: datetime) -> datetime:
         """Before the night, in a night to come, or so that somebody falls dormant these days."""

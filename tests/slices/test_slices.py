@@ -22,6 +22,7 @@ from customer360.publish import publication
 from customer360.publish.marts import published_marts
 from customer360.settings import Settings
 from slices.company import Company
+from slices.taught import teach
 
 FIRST = datetime(2026, 3, 2, tzinfo=UTC)
 SOURCES = """
@@ -108,7 +109,8 @@ def test_a_slice_gives_what_everything_gives(
     settings = replace(settings, engine=engine, engine_url=url)
     settings.sources.write_text(SOURCES, "utf-8")
     company = Company(Path(settings.lake), seed)
-    sliced = 0
+    teach(settings, FIRST)
+    sliced = united = 0
     for number in range(nights):
         as_of = FIRST + timedelta(days=number)
         with postgres.connect(settings, application_name="test") as connection:
@@ -125,8 +127,10 @@ def test_a_slice_gives_what_everything_gives(
         assert again["identity"]["rows_written"] == 0, "everything gives other customer ids than the slice"
         assert not differing(found, marts(whole)), f"night {number}"
         with open_engine(whole) as other:
+            united += other.read("select count(*) as n from identity.similarity where is_link").column("n")[0].as_py()
             other.reset()
     assert sliced == nights - 1
+    assert united, "nobody was united by their profile"
 
 
 def _use(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

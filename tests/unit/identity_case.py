@@ -34,6 +34,9 @@ class Rec:
     born: date | None = None
     day: int = 50
     source: str = "s"
+    street: str | None = None
+    postcode: str | None = None
+    city: str | None = None
 
     @property
     def key(self) -> int:
@@ -149,11 +152,28 @@ def inputs(records: Sequence[Rec]) -> dict[str, pa.Table]:
         for record in records
         if record.kind in (*PERSON_KINDS, "account") or record.name
     ]
+    profiles = [
+        {
+            "record_key": record.key,
+            "given_name": record.given,
+            "family_name": record.family,
+            "full_name": record.name,
+            "birth_date": record.born,
+            "address_line": record.street,
+            "postal_code": record.postcode,
+            "city": record.city,
+            "email": min((value for kind, value in record.identifiers if kind == "email"), default=None),
+            "phone": min((value for kind, value in record.identifiers if kind == "phone"), default=None),
+        }
+        for record in records
+        if record.kind in PERSON_KINDS
+    ]
     return {
         "identifiers": pa.Table.from_pylist(facts, IDENTIFIERS),
         "record_identifiers": pa.Table.from_pylist(links, RECORD_IDENTIFIERS),
         "record_names": pa.Table.from_pylist(named, RECORD_NAMES),
         "record_references": RECORD_REFERENCES.empty_table(),
+        "record_profiles": pa.Table.from_pylist(profiles, RECORD_PROFILES),
     }
 
 
@@ -181,6 +201,15 @@ RECORD_IDENTIFIERS = pa.schema(
     ]
 )
 RECORD_REFERENCES = pa.schema([("record_key", pa.int64()), ("reference", pa.string())])
+RECORD_PROFILES = pa.schema(
+    [
+        ("record_key", pa.int64()),
+        *((name, pa.string()) for name in ("given_name", "family_name", "full_name")),
+        ("birth_date", pa.date32()),
+        *((name, pa.string()) for name in ("address_line", "postal_code", "city", "region", "organisation")),
+        *((name, pa.string()) for name in ("email", "phone")),
+    ]
+)
 RECORD_NAMES = pa.schema(
     [
         ("record_key", pa.int64()),

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from identity_case import RECORD_PROFILES
 
 from customer360.identity import names
 from customer360.identity.registry import ALIASES, ASSIGNMENTS, CUSTOMERS
@@ -52,6 +53,7 @@ def inputs(records: list[Record]) -> dict[str, pa.Table]:
                          ("full_name", text), ("organisation", text), ("name_hint", text), ("birth_date", pa.date32()),
                          ("account_ref", text), ("seen_at", stamp)],
         "record_references": [("record_key", number64), ("reference", text)],
+        "record_profiles": RECORD_PROFILES,
     }  # fmt: skip
     made = {}
     for name_, rows in (
@@ -59,6 +61,7 @@ def inputs(records: list[Record]) -> dict[str, pa.Table]:
         ("record_identifiers", uses),
         ("record_names", listed),
         ("record_references", []),
+        ("record_profiles", []),
     ):
         schema = pa.schema(schemas[name_])
         columns = list(zip(*rows, strict=True)) if rows else [[] for _ in schema]

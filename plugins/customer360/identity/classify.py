@@ -77,25 +77,38 @@ def classify(engine: Any, own: OwnIdentities, standing: pa.Table | None = None) 
     makes. `era` (identifier_key, since): recycled numbers, and when the present holder's time began.
     `together` (record_key, identifier_key, source): those of the records that carry several.
     """
-    for name, values in (("own_domain", own.domains), ("own_email", own.emails), ("own_phone", own.phones)):
-        engine.register(name, pa.table({"value": pa.array(sorted(values), pa.string())}))
+    parameters = _parameters(engine, own)
     engine.execute(_ERAS)
     engine.execute(_SEEN_WITH)
     cases = "\n".join(f"when {condition} then '{found} {reason}'" for found, reason, condition in RULES)
-    engine.execute(
-        _CLASSES.format(cases=cases),
-        {
-            "own_numbers": _any_of("^" + re.escape(prefix) for prefix in own.phone_prefixes),
-            "placeholders": placeholder_pattern(),
-            "role_mailboxes": role_mailbox_pattern(),
-        },
-    )
+    engine.execute(_CLASSES.format(cases=cases), parameters)
     if standing is not None:
         engine.register("standing", standing)
         engine.execute(
             "update classes set identifier_class = s.identifier_class, reason = s.reason from standing s"
             " where classes.identifier_key = s.identifier_key"
         )
+
+
+def nobodys(engine: Any, own: OwnIdentities, values: str) -> None:
+    """Make table `nobodys` (identifier_type, identifier_value) in `engine`: those of relation `values`, of the same
+    columns, that link nobody whoever uses them."""
+    conditions = " or ".join(f"({condition})" for _, reason, condition in RULES if reason in BY_VALUE)
+    engine.execute(
+        f"create or replace temp table nobodys as select i.* from {values} i where {conditions}",
+        _parameters(engine, own),
+    )
+
+
+def _parameters(engine: Any, own: OwnIdentities) -> dict[str, str]:
+    """What the conditions of RULES refer to; makes the tables of the company's own addresses."""
+    for name, values in (("own_domain", own.domains), ("own_email", own.emails), ("own_phone", own.phones)):
+        engine.register(name, pa.table({"value": pa.array(sorted(values), pa.string())}))
+    return {
+        "own_numbers": _any_of("^" + re.escape(prefix) for prefix in own.phone_prefixes),
+        "placeholders": placeholder_pattern(),
+        "role_mailboxes": role_mailbox_pattern(),
+    }
 
 
 def role_mailbox_pattern() -> str:

@@ -1,6 +1,7 @@
 """Groups: records that have to be looked at together, because a change of one may change what another is.
 
-Tied are records that share an identifier which may link (private or shared), an account or an opportunity.
+Tied are records that share an identifier which may link (private or shared), an account or an opportunity, and
+records whose profiles are possibly one person's.
 A group is coarser than a customer: it holds whole customers, and all who share a line.
 """
 
@@ -22,8 +23,8 @@ def group(engine: Any) -> None:
     """Make the tables `record_group` (record_key, group_key) and `node_group` (node, group_key).
 
     `engine` is a DuckDB connection with the inputs, `record_references` (record_key, reference), `classes`,
-    `components` and `linked` (record_key, component). Nodes are identifiers' keys and `reference_node`s. A
-    record that nothing ties to others is left out.
+    `components`, `linked` (record_key, component) and `similarity`. Nodes are identifiers' keys and
+    `reference_node`s. A record that nothing ties to others is left out.
     """
     engine.execute(_TIES)
     ties = engine.sql("select label, node from tie").to_arrow_table()
@@ -45,7 +46,9 @@ _TIES = f"""
     left join components c on r.identifier_key = c.node
     where c.node is null or r.record_kind = 'account'
     union
-    select record_key, {reference_node("reference")} from record_references;
+    select record_key, {reference_node("reference")} from record_references
+    union
+    select unnest([record_key_a, record_key_b]), xor(record_key_a, record_key_b) from similarity;
     create or replace temp table labelled as
     select t.record_key, t.node, coalesce(l.component, t.record_key) as label
     from tied t left join linked l using (record_key);

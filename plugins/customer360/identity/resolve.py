@@ -6,9 +6,10 @@ engine is DuckDB, in its own file, and nothing is copied.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.engines.base import SLICE, Engine
-from customer360.identity import registry
+from customer360.identity import alike, linkage_model, registry
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
 from customer360.identity.classify import classify
 from customer360.identity.graph import link
 from customer360.identity.groups import group
 from customer360.identity.people import People
+from customer360.linkage.learned import Learned
 from customer360.sources import OwnIdentities
 
 if TYPE_CHECKING:
@@ -33,13 +35,23 @@ INPUTS = {
     "record_identifiers": "int_identity__record_identifier",
     "record_names": "int_identity__record_name",
     "record_references": "int_identity__record_reference",
+    "record_profiles": "int_identity__record_profile",
 }
+# Of the night before: profiles, which records' of them tonight's replace, and customers.
+HELD = ("held_profile", "replaced_record", "held_record")
+# Which customer a record is of, as `alike.teach` asks: before profiles are compared, and after.
+_COMPONENTS = "(select record_key, component as label from record_component)"
+_CUSTOMERS = "select record_key, customer_id as label from out_record"
+_HELD_CUSTOMERS = """ union all select record_key, customer_id from held_record
+    where record_key not in (select record_key from replaced_record)"""
+_NEXT = timedelta(microseconds=1)
 _STANDING = ("generic", "blocked")
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityResult:
-    """What the night found. `classes` counts identifiers by class; `rows_written` the registry's changed rows."""
+    """What the night found. `classes` counts identifiers by class; `rows_written` the registry's changed rows;
+    `linkage_model` is the version that compared profiles, `linkage_cpu_s` what that cost."""
 
     customers: int
     created: int
@@ -48,6 +60,8 @@ class IdentityResult:
     retired: int
     rows_written: int
     classes: dict[str, int] = field(default_factory=dict)
+    linkage_model: int | None = None
+    linkage_cpu_s: float = 0.0
 
     def counts(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
@@ -72,16 +86,32 @@ def resolve(
     anchors = engine.read(_slice_anchors(engine)) if is_slice else None
     standing = engine.read(_standing(engine)) if is_slice else None
     relations = {name: engine.qualify(prefix + "intermediate", table) for name, table in INPUTS.items()}
+    if is_slice:
+        where = (("identity", "record_profile"), (SLICE + "lake", "universe"), ("identity", "customer_record"))
+        relations |= {name: engine.qualify(*at) for name, at in zip(HELD, where, strict=True)}
     with connection.cursor() as cursor, engine.workspace(relations) as workspace:
         assignments, customers, aliases = registry.before(cursor, as_of, anchors)
         given = {"assignments": assignments, "customers": customers, "aliases": aliases}
-        changes = _compute(workspace, given, own, standing)
+        is_newest = registry.is_newest(cursor, as_of)
+        _tie(workspace, given, own, standing)
+        begun = time.process_time()
+        alike.fold(workspace, own, "record_profiles")
+        profiles = alike.population(workspace, *(HELD[:2] if is_slice else ()))
+        version = linkage_model.effective(cursor, as_of)
+        if version is None and is_newest and not is_slice and not customers.num_rows:  # the first night of all
+            version = _teach(cursor, workspace, profiles, as_of, _COMPONENTS)
+        alike.unite(workspace, None if version is None else linkage_model.load(cursor, version))
+        linkage_cpu_s = time.process_time() - begun
+        changes = _conclude(workspace)
         del given, assignments, customers
         rows_written = 0
-        if registry.is_newest(cursor, as_of):
+        if is_newest:
             if guard is not None:
                 guard(cursor)
             rows_written = registry.write(cursor, as_of, changes)
+            alike.population(workspace, *(HELD[:2] if is_slice else ()))
+            # In force from the next night on: this one has been computed already, perhaps more than once.
+            _teach(cursor, workspace, profiles, as_of + _NEXT, f"({_CUSTOMERS}{_HELD_CUSTOMERS if is_slice else ''})")
         connection.commit()
         queries = _tables(as_of)
         for name, query in queries.items():
@@ -100,7 +130,18 @@ def resolve(
         retired=events.get("retired", 0),
         rows_written=rows_written,
         classes=dict(classes),
+        linkage_model=version,
+        linkage_cpu_s=round(linkage_cpu_s, 2),
     )
+
+
+def _teach(cursor: Any, workspace: Any, profiles: int, from_as_of: datetime, labels: str) -> int | None:
+    """A linkage model in force from `from_as_of` on, if `profiles` are enough for another one: its version."""
+    newest = linkage_model.newest(cursor)
+    if profiles < (alike.GROWTH * newest[1] if newest else alike.FEWEST):
+        return None
+    learned = alike.teach(workspace, labels)
+    return None if learned is None else linkage_model.store(cursor, learned, from_as_of)
 
 
 def _slice_anchors(engine: Engine) -> str:
@@ -135,24 +176,27 @@ def resolve_tables(
     as_of: datetime,
     own: OwnIdentities,
     standing: pa.Table | None = None,
+    learned: Learned | None = None,
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
     """The pure core: (tables of engine schema `identity`, changes for `registry.write`).
 
     `inputs` as in INPUTS; `assignments`, `customers` and `aliases` as `registry.before` gives them. The
-    order of rows does not matter. `standing`: see `classify`.
+    order of rows does not matter. `standing`: see `classify`; `learned`: see `alike`.
     """
     given = {"assignments": assignments, "customers": customers, "aliases": aliases}
     with duckdb.connect() as workspace:
         for name, rows in inputs.items():
             workspace.register(name, rows)
-        changes = _compute(workspace, given, own, standing)
+        _tie(workspace, given, own, standing)
+        alike.fold(workspace, own, "record_profiles")
+        alike.population(workspace)
+        alike.unite(workspace, learned)
+        changes = _conclude(workspace)
         return {name: workspace.sql(query).to_arrow_table() for name, query in _tables(as_of).items()}, changes
 
 
-def _compute(
-    workspace: Any, given: Mapping[str, pa.Table], own: OwnIdentities, standing: pa.Table | None
-) -> dict[str, pa.Table]:
-    """The changes for `registry.write`; what `_tables` asks for is in `workspace`, which has the INPUTS."""
+def _tie(workspace: Any, given: Mapping[str, pa.Table], own: OwnIdentities, standing: pa.Table | None) -> None:
+    """Components of the records that identifiers tie; `workspace` has the INPUTS."""
     workspace.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
     for name, rows in given.items():
         workspace.register(name, rows)
@@ -160,6 +204,10 @@ def _compute(
     classify(workspace, own, standing)
     link(workspace, people)
     attach(workspace, people)
+
+
+def _conclude(workspace: Any) -> dict[str, pa.Table]:
+    """The changes for `registry.write`; what `_tables` asks for is in `workspace` then."""
     group(workspace)
     changes = assign(workspace)
     workspace.register("given", changes.pop("ids"))
@@ -199,6 +247,8 @@ def _tables(as_of: datetime) -> dict[str, str]:
         "identifier_class": "select identifier_key, identifier_class, reason from classes",
         "record_group": "select record_key, group_key from record_group",
         "node_group": "select node, group_key from node_group",
+        "record_profile": "from folded_profile",
+        "similarity": "from similarity",
         "customer": f"""
             select o.customer_id, coalesce(make_timestamp(epoch_us(c.created_as_of)), {stamp}) as created_as_of,
                 o.customer_kind

@@ -17,7 +17,7 @@ _PARTS = {
     "address_line": "address_line",
     "address_line2": "address_line2",
 }
-_ALONE = ("email", "phone", "national_id", "user_id", "account_ref")
+_ALONE = ("email", "mailbox", "handle", "phone", "national_id", "user_id", "account_ref")
 
 
 def keys(fields: list[str]) -> dict[str, tuple[str, ...]]:
@@ -48,22 +48,23 @@ def keys(fields: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def block(engine: Any, fields: list[str], *, across: bool) -> list[tuple[str, ...]]:
-    """Make table `pair` (l < r: rows of `profile`; rules: bit mask of the keys that agree). `across`: only
-    between different sources. Returns the fields of each key, the lowest bit's
-    first."""
+def block(
+    engine: Any, fields: list[str], *, sides: str = "source", condition: str = "true", most: int = MOST
+) -> list[tuple[str, ...]]:
+    """Make table `pair` (l < r: rows of `profile`; rules: bit mask of the keys that agree) of profiles that share a
+    key with at most `most`. `condition`: SQL on columns `sides` of the two, `l` and `r`. Returns the fields of each
+    key, the lowest bit's first."""
     rules = keys(fields)
-    sides = "and l.source <> r.source" if across else ""
     parts = []
     for number, key in enumerate(rules):
         engine.execute(f"""
             create or replace temp table key{number} as
-            select k, row, source from (select {key} as k, row, source, count(*) over (partition by {key}) as n
-                from profile where {key} is not null) where n between 2 and {MOST}
+            select k, row, {sides} from (select {key} as k, row, {sides}, count(*) over (partition by {key}) as n
+                from profile where {key} is not null) where n between 2 and {most}
         """)
         parts.append(
             f"select l.row as l, r.row as r, {1 << number}::bigint as rule"
-            f" from key{number} l join key{number} r on l.k = r.k and l.row < r.row {sides}"
+            f" from key{number} l join key{number} r on l.k = r.k and l.row < r.row and {condition}"
         )
     engine.execute(f"""
         create or replace temp table pair as

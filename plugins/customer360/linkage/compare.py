@@ -53,6 +53,8 @@ _LEVELS: dict[str, tuple[str, ...]] = {
     Kind.ADDRESS_LINE: (_EQUAL, _alike(0.92), _alike(0.8)),
     Kind.STREET_NUMBER: (_EQUAL, _ONE_SLIP),
     Kind.EMAIL: (_EQUAL, "split_part({l}, '@', 1) = split_part({r}, '@', 1)", _alike(0.92), _alike(0.8)),
+    Kind.MAILBOX: (_EQUAL,),
+    Kind.HANDLE: (_EQUAL, _alike(0.92)),
     Kind.PHONE: (_EQUAL, _ONE_SLIP, _TWO_SLIPS),
     Kind.NATIONAL_ID: (_EQUAL, _ONE_SLIP, _TWO_SLIPS),
     Kind.OCCUPATION: (_EQUAL, _alike(0.9)),

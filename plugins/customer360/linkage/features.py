@@ -23,14 +23,16 @@ _FOLDS: dict[str, str] = {
     Kind.NATIONAL_ID: _CODE,
     Kind.PHONE: _DIGITS,
     Kind.EMAIL: "nullif(lower(trim({value})), '')",
+    Kind.MAILBOX: "nullif(lower(trim({value})), '')",
+    Kind.HANDLE: "nullif(lower(trim({value})), '')",
     Kind.USER_ID: "nullif(trim({value}), '')",
     Kind.ACCOUNT_REF: "nullif(trim({value}), '')",
 }
 _GENERATIONS = "^(.* )?(jr|jun|junior|sr|sen|senior|ii|iii|iv)( .*)?$"
 
 
-def prepare(engine: Any, profiles: pa.Table, layout: Layout, source: str | None = None) -> list[str]:
-    """Make table `profile` in `engine` and return the fields to compare.
+def prepare(engine: Any, profiles: pa.Table | str, layout: Layout, source: str | None = None) -> list[str]:
+    """Make table `profile` in `engine` of `profiles`, a table or the name of one there; return the fields to compare.
 
     Columns: `row` (0, 1, … in an order that depends on keys alone and tells nothing), `key`, `source`, one text
     column per field; for names also `formals` (the given names a short form may stand for, between blanks),
@@ -38,7 +40,9 @@ def prepare(engine: Any, profiles: pa.Table, layout: Layout, source: str | None 
     given nor family name) and `generation`. Raises ValueError if a key comes twice in a source.
     """
     fields = layout.fields
-    engine.register("given_profiles", profiles)
+    if isinstance(profiles, pa.Table):
+        engine.register("given_profiles", profiles)
+        profiles = "given_profiles"
     engine.register("nickname", _nicknames())
     folded = [
         f"{_FOLDS.get(kind_of(field), _TEXT).format(value=_trimmed(column))} as {field}"
@@ -48,7 +52,7 @@ def prepare(engine: Any, profiles: pa.Table, layout: Layout, source: str | None 
     named_source = f'"{source}"::varchar' if source else "''"
     engine.execute(f"""
         create or replace temp table folded as
-        select {key} as key, {named_source} as source, {", ".join(folded)} from given_profiles
+        select {key} as key, {named_source} as source, {", ".join(folded)} from {profiles}
     """)
     if engine.sql("select 1 from folded group by source, key having count(*) > 1 limit 1").fetchall():
         raise ValueError("a key is that of two profiles of one source")

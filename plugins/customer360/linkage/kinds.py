@@ -23,6 +23,8 @@ class Kind(StrEnum):
     OCCUPATION = "occupation"
     ORGANISATION = "organisation"
     EMAIL = "email"
+    MAILBOX = "mailbox"  # an address of which only the whole says anything, as of one made from the name
+    HANDLE = "handle"  # what somebody calls themselves
     PHONE = "phone"
     NATIONAL_ID = "national_id"
     USER_ID = "user_id"

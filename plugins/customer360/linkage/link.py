@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -15,7 +15,9 @@ from customer360.linkage import assign, blocking, features, model, score, vetoes
 from customer360.linkage.cluster import cluster
 from customer360.linkage.compare import Comparison, comparisons
 from customer360.linkage.kinds import Layout, Veto
+from customer360.linkage.learned import Judge
 from customer360.linkage.model import Floats, Ints
+from customer360.linkage.score import Scorer
 
 SEED = 360
 _REFITS = 2  # rounds of weights, then share of matches
@@ -32,16 +34,17 @@ class Linked:
 
 
 @dataclass(slots=True)
-class _Pairs:
-    """Scored pairs of rows: left < right, each once."""
+class Pairs:
+    """Scored pairs of rows: left < right, each once. `odds`: natural log-odds of a match; `vetoes`: whether it
+    cannot be one all the same."""
 
     left: Ints
     right: Ints
     odds: Floats
     vetoes: npt.NDArray[np.bool_]
 
-    def extended(self, other: _Pairs) -> _Pairs:
-        return _Pairs(
+    def extended(self, other: Pairs) -> Pairs:
+        return Pairs(
             np.concatenate([self.left, other.left]),
             np.concatenate([self.right, other.right]),
             np.concatenate([self.odds, other.odds]),
@@ -50,8 +53,9 @@ class _Pairs:
 
 
 @dataclass(slots=True)
-class _Linkage:
-    """One run over one table of profiles."""
+class Linkage:
+    """One run over table `profile` of `engine`, which has `rows` rows, of `sources` (a number each). `across`: only
+    pairs of different sources are looked at. `scorer`: made by `candidates`, or given."""
 
     engine: Any
     fields: list[str]
@@ -59,37 +63,50 @@ class _Linkage:
     sources: Ints
     across: bool
     declared: frozenset[Veto]
-    scorer: score.Scorer | None = None
-    compared: list[Comparison] = field(default_factory=list)
+    scorer: Scorer | Judge | None = None
 
-    def candidates(self) -> _Pairs:
+    @property
+    def compared(self) -> list[Comparison]:
+        return comparisons(self.fields)
+
+    def candidates(self) -> Pairs:
         """Blocked pairs, scored by weights learnt from them."""
+        return self._scored(*self._train())
+
+    def _train(self) -> tuple[Ints, Ints, model.Levels]:
+        """Make `scorer`; the blocked pairs and their levels."""
         engine = self.engine
-        rules = blocking.block(engine, self.fields, across=self.across)
+        sides = "l.source <> r.source" if self.across else "true"
+        rules = blocking.block(engine, self.fields, condition=sides)
         found = engine.sql("select l, r, rules from pair order by l, r").to_arrow_table()
         left, right, masks = (found[name].to_numpy() for name in ("l", "r", "rules"))
-        self.compared = comparisons(self.fields)
         groups = model.groups_of(self.compared)
         levels = score.levels(engine, left, right, self.compared)
         drawn = score.random_pairs(self.rows, self.sources, SEED, across=self.across)
         chance = score.levels(engine, *drawn, self.compared)
         possible = self._possible()
         prior = min(max(self.rows, 1) / possible, 0.5)
+        surprise = score.rarity(engine, self.compared)
         for _ in range(_REFITS):
             trained = model.train(groups, chance, levels, masks, rules, prior)
-            self.scorer = score.Scorer(engine, self.compared, trained, prior)
-            prior = self.scorer.fit_prior(left, levels, possible)
-        return self._scored(left, right, levels)
+            scorer = Scorer(self.compared, trained, prior, surprise)
+            prior = scorer.fit_prior(left, levels, possible)
+        self.scorer = scorer
+        return left, right, levels
 
-    def score(self, left: Ints, right: Ints) -> _Pairs:
-        """More pairs, scored by the same weights."""
+    def score(self, left: Ints, right: Ints) -> Pairs:
+        """Pairs of rows, left < right, scored."""
         return self._scored(left, right, score.levels(self.engine, left, right, self.compared))
 
-    def _scored(self, left: Ints, right: Ints, levels: model.Levels) -> _Pairs:
+    def _scored(self, left: Ints, right: Ints, levels: model.Levels) -> Pairs:
+        stands = vetoes.vetoed(self.engine, left, right, self.fields, self.declared)
+        return Pairs(left, right, self._taught.score(left, levels), stands)
+
+    @property
+    def _taught(self) -> Scorer | Judge:
         if self.scorer is None:
             raise RuntimeError("pairs are scored once candidates have taught the weights")
-        stands = vetoes.vetoed(self.engine, left, right, self.fields, self.declared)
-        return _Pairs(left, right, self.scorer.score(left, levels), stands)
+        return self.scorer
 
     def _possible(self) -> int:
         """Number of pairs there are."""
@@ -126,16 +143,16 @@ def match(profiles: pa.Table, layout: Layout, source: str) -> Linked:
     return _linked(run, pairs, clusters)
 
 
-def _start(profiles: pa.Table, layout: Layout, source: str | None) -> _Linkage:
+def _start(profiles: pa.Table, layout: Layout, source: str | None) -> Linkage:
     engine = duckdb.connect()
     fields = features.prepare(engine, profiles, layout, source)
     vetoes.prepare(engine, fields)
     named = engine.sql("select source from profile order by row").to_arrow_table()["source"]
     codes = np.unique(np.asarray(named.to_pylist(), dtype=str), return_inverse=True)[1].astype(np.int64)
-    return _Linkage(engine, fields, len(codes), codes, source is not None, layout.vetoes)
+    return Linkage(engine, fields, len(codes), codes, source is not None, layout.vetoes)
 
 
-def _neighbours(rows: int, pairs: _Pairs) -> tuple[Ints, Ints]:
+def _neighbours(rows: int, pairs: Pairs) -> tuple[Ints, Ints]:
     """Pairs not compared yet that have a likely match in common."""
     likely = (pairs.odds > 0) & ~pairs.vetoes
     shape = (rows, rows)
@@ -145,7 +162,7 @@ def _neighbours(rows: int, pairs: _Pairs) -> tuple[Ints, Ints]:
     return _missing(steps.row.astype(np.int64), steps.col.astype(np.int64), rows, pairs)
 
 
-def _unseen(clusters: Ints, pairs: _Pairs) -> tuple[Ints, Ints]:
+def _unseen(clusters: Ints, pairs: Pairs) -> tuple[Ints, Ints]:
     """Pairs within clusters not compared yet."""
     order = np.argsort(clusters, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(clusters[order]) != 0])
@@ -159,12 +176,12 @@ def _unseen(clusters: Ints, pairs: _Pairs) -> tuple[Ints, Ints]:
     return _missing(np.concatenate([none, *lefts]), np.concatenate([none, *rights]), len(clusters), pairs)
 
 
-def _missing(left: Ints, right: Ints, rows: int, pairs: _Pairs) -> tuple[Ints, Ints]:
+def _missing(left: Ints, right: Ints, rows: int, pairs: Pairs) -> tuple[Ints, Ints]:
     fresh = np.setdiff1d(left * rows + right, pairs.left * rows + pairs.right)
     return fresh // rows, fresh % rows
 
 
-def _linked(run: _Linkage, pairs: _Pairs, clusters: Ints) -> Linked:
+def _linked(run: Linkage, pairs: Pairs, clusters: Ints) -> Linked:
     probability = np.where(pairs.vetoes, 0.0, model.sigmoid(pairs.odds))
     run.engine.register("scored", pa.table({"l": pairs.left, "r": pairs.right, "probability": probability}))
     run.engine.register("clustered", pa.table({"row": np.arange(run.rows), "first": clusters}))

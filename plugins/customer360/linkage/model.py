@@ -9,6 +9,7 @@ over the comparisons that the key does not touch. Comparisons of one group are t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -126,7 +127,7 @@ def train(
             for column, at in enumerate(stratum.at):
                 matched[at] += np.bincount(stratum.patterns[:, column], p, minlength=groups[at].size)
         others = (1 - sigmoid(drawn.score(weights) + logit(prior))) * drawn.counts
-        m = [_shares(seen) if seen.any() else before for seen, before in zip(matched, model.m, strict=True)]
+        m = [level_shares(seen) if seen.any() else before for seen, before in zip(matched, model.m, strict=True)]
         model = Model(groups, m, _shared(groups, drawn, others))
     return model
 
@@ -147,7 +148,7 @@ def _stratum(levels: Levels, groups: list[Group], at: list[int]) -> _Stratum:
 def _shared(groups: list[Group], stratum: _Stratum, counts: Floats) -> list[Floats]:
     """Share of each joint level of each group, of which `stratum` has all."""
     return [
-        _shares(np.bincount(stratum.patterns[:, at], counts, minlength=group.size).astype(float))
+        level_shares(np.bincount(stratum.patterns[:, at], counts, minlength=group.size).astype(float))
         for at, group in enumerate(groups)
     ]
 
@@ -159,7 +160,8 @@ def _total(weights: list[Floats], at: list[int], patterns: Ints) -> Floats:
     return total
 
 
-def _shares(counts: Floats) -> Floats:
+def level_shares(counts: npt.NDArray[Any]) -> Floats:
+    """Share of each level, given how often it occurs; none is impossible."""
     found = counts.astype(float) + _SMOOTH / len(counts)
     return np.asarray(found / found.sum())
 

@@ -42,13 +42,14 @@ def random_pairs(rows: int, sources: Ints, seed: int, *, across: bool) -> tuple[
 
 
 class Scorer:
-    """Scores pairs by a trained model; `prior` is the share of matches among all pairs."""
+    """Scores pairs by a trained model; `prior` is the share of matches among all pairs, `surprise` per comparison
+    the weight of each row's value for being rare."""
 
-    def __init__(self, engine: Any, comparisons: list[Comparison], model: Model, prior: float) -> None:
+    def __init__(self, comparisons: list[Comparison], model: Model, prior: float, surprise: list[Floats]) -> None:
         self.model = model
         self.comparisons = comparisons
         self.prior = prior
-        self._surprise = [_surprise(engine, each.field) for each in comparisons]
+        self._surprise = surprise
 
     def fit_prior(self, left: Ints, levels: Levels, possible: int) -> float:
         """Share of matches among `possible` pairs, were the given pairs all that can be any."""
@@ -60,28 +61,40 @@ class Scorer:
 
     def score(self, left: Ints, levels: Levels) -> Floats:
         """Natural log-odds of a match for each pair; `left`: one of its two rows."""
+        return np.asarray(self.evidence(left, levels).sum(axis=0) + logit(self.prior))
+
+    def evidence(self, left: Ints, levels: Levels) -> Floats:
+        """What each group of comparisons says of each pair: natural logarithms, groups by pairs."""
         weights = self.model.weights
-        total = np.full(len(left), logit(self.prior))
+        found = np.zeros((len(weights), len(left)))
         for at, group in enumerate(self.model.groups):
-            total += weights[at][group.code(levels)]
             rarest = np.full(len(left), -np.inf)
             for place in group.places:
-                found = self._surprise[place]
+                surprise = self._surprise[place]
                 equal = levels[:, place] == self.comparisons[place].size - 1
-                rarest[equal] = np.maximum(rarest[equal], found[left[equal]])
-            total += np.where(np.isfinite(rarest), rarest, 0.0)
-        return total
+                rarest[equal] = np.maximum(rarest[equal], surprise[left[equal]])
+            found[at] = weights[at][group.code(levels)] + np.where(np.isfinite(rarest), rarest, 0.0)
+        return found
 
 
-def _surprise(engine: Any, field: str) -> Floats:
-    """Of each row, log of how much rarer its value is than two equal values are on average."""
+def rarity(engine: Any, comparisons: list[Comparison]) -> list[Floats]:
+    """Per comparison, the weight of each row's value of `profile` for being rare there."""
+    return [rarity_of(engine, each.field, _OWN.format(field=each.field)) for each in comparisons]
+
+
+_OWN = """
+    select value, n, sum(n * n) over () / sum(n) over () as average from (
+        select {field} as value, count(*)::double as n from profile where {field} is not null group by 1
+    )
+"""
+
+
+def rarity_of(engine: Any, field: str, counts: str) -> Floats:
+    """Of each row, log of how much rarer its value is than two equal values are on average. `counts`: query of value,
+    n (profiles that have it) and average (that have the value of the average pair of equals)."""
     found = engine.sql(f"""
-        with counts as (
-            select {field} as value, count(*)::double as n from profile where {field} is not null group by 1
-        ),
-        total as (select sum(n) as n, sum(n * n) as squares from counts)
-        select p.row, coalesce(ln(t.squares / t.n / c.n), 0.0) as surprise
-        from profile p left join counts c on p.{field} = c.value cross join total t
+        select p.row, coalesce(ln(c.average / c.n), 0.0) as surprise
+        from profile p left join ({counts}) c on p.{field} = c.value
     """).to_arrow_table()
     order = np.argsort(found["row"].to_numpy())
     return np.asarray(found["surprise"].to_numpy()[order])

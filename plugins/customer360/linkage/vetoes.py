@@ -34,7 +34,7 @@ _TWINS = f"""
 """
 _MOST = 40  # profiles with one identifier; more share a placeholder
 # What people of one household share. Without any of it, twins are not told from a second given name.
-_HOUSEHOLD = ("address_line", "address_line2", "phone", "email")
+_HOUSEHOLD = ("address_line", "address_line2", "phone", "email", "mailbox")
 
 
 def conditions(fields: Collection[str], declared: Collection[Veto]) -> dict[Veto, str]:
