@@ -11,7 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from customer360 import ledger, publish
-from customer360.identity import linkage_model, registry
+from customer360.identity import decisions, linkage_model, registry, review
 from customer360.postgres import SCHEMAS
 
 _VERSIONS = """
@@ -26,7 +26,7 @@ _SEARCH_PATH = '"$user", public, serving'
 def statements() -> list[str]:
     """Everything `migrate` runs, in order; each statement may run again."""
     schemas = [f"create schema if not exists {name}" for name in SCHEMAS]
-    return [*schemas, _VERSIONS, *ledger.DDL, *publish.DDL, *registry.DDL, *linkage_model.DDL]
+    return [*schemas, _VERSIONS, *ledger.DDL, *publish.DDL, *registry.DDL, *linkage_model.DDL, *decisions.DDL, *review.DDL]
 
 
 def version() -> str:

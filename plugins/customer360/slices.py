@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,7 +25,7 @@ import pyarrow.dataset as ds
 
 from customer360.contracts import lake_schema
 from customer360.engines.base import SLICE, Engine, LakeFile
-from customer360.identity import alike, linkage_model
+from customer360.identity import alike, decisions, linkage_model
 from customer360.identity.classify import BY_VALUE
 from customer360.identity.groups import reference_node
 from customer360.sources import OwnIdentities
@@ -81,12 +81,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`since`: the night that the slice goes on from; None builds everything, because of `reason`."""
+    """`since`: the night that the slice goes on from; None builds everything, because of `reason`. `decided`: pairs of
+    records, as `decisions.touched_since`."""
 
     since: datetime | None
     reason: str
     added: tuple[LakeFile, ...] = ()
     removed: tuple[LakeFile, ...] = ()
+    decided: pa.Table = field(default_factory=decisions.PAIRS.empty_table, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_o
         cursor.execute("select greatest(max(from_as_of), max(to_as_of)) from ops.identity_assignment")
         (newest,) = cursor.fetchone() or (None,)
         model = linkage_model.effective(cursor, as_of)
+        decided = decisions.touched_since(cursor, state.as_of, as_of)
     if newest is not None and newest > state.as_of:
         return Plan(None, "customer ids were given by a later night than the engine's")
     if model != state.linkage_model:
@@ -170,7 +173,7 @@ def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_o
     if not all(_exists(file.path) for file in removed):
         return Plan(None, "a batch that went is no longer in the lake")
     added = sorted(active - held, key=lambda file: file.path)
-    return Plan(state.as_of, "", tuple(added), tuple(removed))
+    return Plan(state.as_of, "", tuple(added), tuple(removed), decided)
 
 
 def _exists(path: str) -> bool:
@@ -215,7 +218,8 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities,
 
 def _changes(engine: Engine, found: Plan, as_of: datetime) -> dict[str, pa.Table]:
     """`change_record` (record_key) and `change_node` (node, is_kept_invalid): of batches that came or went, of rows
-    whose date came since the night before, and of what records in batches that went still say elsewhere."""
+    whose date came since the night before, and of what records in batches that went still say elsewhere; records
+    about which somebody decided since, and those that a decision ties to a changed one."""
     files = (*found.added, *found.removed)
     if found.removed:
         went = [_rows(entity, found.removed).column("record_key") for entity in _PERSONAL]
@@ -230,16 +234,25 @@ def _changes(engine: Engine, found: Plan, as_of: datetime) -> dict[str, pa.Table
             both = (f"select {columns} from {when}_{entity}" for when in ("batch", "due"))
             local.execute(f"create view {entity} as {' union all '.join(both)}")
         records = " union ".join(f"select record_key from {entity}" for entity in (*_PERSONAL, "identifier"))
+        local.register("decided", found.decided)
         gone = ", ".join(f"'{file.batch_id}'" for file in found.removed) or "''"
         local.execute(
             f"create view gone as select distinct identifier_key from batch_identifier where batch_id in ({gone})"
         )
         return {
-            "change_record": local.sql(f"select record_key from ({records})").to_arrow_table(),
+            "change_record": local.sql(_DECIDED.format(records=records)).to_arrow_table(),
             "change_node": local.sql(_NODES).to_arrow_table(),
         }
 
 
+# A record that comes back finds the decisions about it.
+_DECIDED: Final = """
+    with changed as ({records})
+    select record_key from changed
+    union select unnest([record_key_a, record_key_b]) from decided
+    where is_new
+        or record_key_a in (select record_key from changed) or record_key_b in (select record_key from changed)
+"""
 # An identifier that was no valid one stays none, whoever else uses it too.
 _NODES: Final = f"""
     select identifier_key as node,

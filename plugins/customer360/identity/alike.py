@@ -14,6 +14,7 @@ import pyarrow as pa
 from scipy.sparse import coo_array, triu
 
 from customer360.identity.classify import nobodys
+from customer360.identity.constraints import kept_apart
 from customer360.linkage import blocking, features, vetoes
 from customer360.linkage.cluster import cluster
 from customer360.linkage.kinds import Kind, Layout, Veto
@@ -88,7 +89,7 @@ def unite(engine: Any, learned: Learned | None) -> None:
     (component, label: of its customer) and `similarity` (record_key_a, record_key_b, probability, is_vetoed,
     is_link), the most alike records of every two components that are possibly one.
 
-    `engine` has `profile`, `folded_profile`, `record_component` and `anchors`.
+    `engine` has `profile`, `folded_profile`, `record_component`, `anchors` and `cannot_link`.
     """
     engine.execute(_NOTHING)
     if learned is None:
@@ -140,13 +141,22 @@ class _Compared:
         self._part_of = part_of
         self._parts = parts
         self._run = _linkage(engine, learned)
+        apart = kept_apart(engine)
+        self._apart = apart["left"].to_numpy() * parts + apart["right"].to_numpy()
         found = engine.sql("select l, r from pair order by l, r").to_arrow_table()
         self._pairs = self._run.score(found["l"].to_numpy(), found["r"].to_numpy())
         self._compare(*self._neighbours())
         while True:
             left, right, best, vetoed = self._edges()
             odds = self._pairs.odds[best] - logit(LIKELY)
-            self.clusters = cluster(parts, left, right, odds, vetoed)
+            unseen = np.setdiff1d(self._apart, left * parts + right)
+            self.clusters = cluster(
+                parts,
+                np.concatenate([left, unseen // parts]),
+                np.concatenate([right, unseen % parts]),
+                np.concatenate([odds, np.zeros(len(unseen))]),
+                np.concatenate([vetoed, np.ones(len(unseen), bool)]),
+            )
             if not self._compare(*_inside(self.clusters)):
                 return
 
@@ -166,13 +176,14 @@ class _Compared:
         )
 
     def _edges(self) -> tuple[Ints, Ints, Ints, Any]:
-        """Parts with compared records, left < right; place of their most alike pair; whether a veto stands."""
+        """Parts with compared records, left < right; place of their most alike pair; whether a veto or a
+        decision stands."""
         pairs = self._pairs
         ends = self._part_of[pairs.left], self._part_of[pairs.right]
         code = np.minimum(*ends) * self._parts + np.maximum(*ends)
         order = np.lexsort((pairs.right, pairs.left, -pairs.odds, code))
         found, first = np.unique(code[order], return_index=True)
-        vetoed = np.zeros(len(found), bool)
+        vetoed = np.isin(found, self._apart)
         vetoed[np.searchsorted(found, code[pairs.vetoes])] = True
         return found // self._parts, found % self._parts, order[first], vetoed
 

@@ -22,7 +22,8 @@ def assign(engine: Any) -> dict[str, pa.Table]:
     """Ids for tonight's components, and what changed since the night before.
 
     `engine` is a DuckDB connection with `anchors` (anchor, component, first_seen_at, kind),
-    `assignments` and `customers` (before tonight), `classes` and `links`. Returns `ids` (component,
+    `assignments` and `customers` (before tonight), `classes`, `links`, `record_component` and what
+    `constraints.constrain` makes. Returns `ids` (component,
     customer_id) and the changes of `registry.write`.
     """
     engine.execute(_CLAIMS)
@@ -88,16 +89,37 @@ _NEW = """
     ) where n = 1 order by founding_anchor
 """
 # Evidence of a merge: an identifier of the old customer on a record that carries one of the survivor's.
-# Evidence of a split: an identifier of the old customer that may no longer link.
+# Evidence of a split: an identifier of the old customer that may no longer link. What people decided is evidence, too.
 _CHANGES = """
     create or replace temp table merged as
     select a.customer_id as customer_id_old, k.customer_id
     from awarded a join kept k using (component)
     where a.customer_id <> k.customer_id;
+    create or replace temp table decided_side as
+    select decision_id, kind, record_key_a as record_key, record_key_b as other_key from decided where not is_overruled
+    union all
+    select decision_id, kind, record_key_b, record_key_a from decided where not is_overruled;
+    create or replace temp table unmerged as
+    select k.customer_id as other_customer_id, f.customer_id, min(d.decision_id) as decision_id
+    from decided_side d
+    join record_component r on d.record_key = r.record_key
+    join record_component o on d.other_key = o.record_key
+    join founded f on r.component = f.component
+    join kept k on o.component = k.component
+    where d.kind = 'cannot_link'
+    group by 1, 2;
+    create or replace temp table left_behind as
+    select distinct d.decision_id, p.customer_id
+    from decided_side d
+    join record_identifiers r using (record_key)
+    join assignments p on r.identifier_key = p.anchor;
     create or replace temp table split as
     select distinct c.customer_id as other_customer_id, i.customer_id
     from claims c join ids i using (component) join awarded w on c.customer_id = w.customer_id
-    where c.component <> w.component and i.component in (select component from founded);
+    where c.component <> w.component and i.component in (select component from founded)
+    union
+    select other_customer_id, u.customer_id
+    from unmerged u join left_behind l on u.decision_id = l.decision_id and u.other_customer_id = l.customer_id;
     create or replace temp table retired as
     select distinct p.customer_id from assignments p
     where p.customer_id not in (select customer_id from awarded);
@@ -112,6 +134,19 @@ _CHANGES = """
     from merged m
     join carried o on o.customer_id = m.customer_id_old
     join carried k on k.customer_id = m.customer_id and k.record_key = o.record_key
+    group by 1;
+    create or replace temp table must_carried as
+    select d.decision_id, d.record_key, p.customer_id
+    from decided_side d join links l using (record_key) join assignments p on l.node = p.anchor
+    where d.kind = 'must_link'
+    union
+    select d.decision_id, d.record_key, p.customer_id
+    from decided_side d join assignments p on d.record_key = p.anchor where d.kind = 'must_link';
+    create or replace temp table told as
+    select m.customer_id_old, min(o.decision_id) as decision_id
+    from merged m
+    join must_carried o on m.customer_id_old = o.customer_id
+    join must_carried k on o.decision_id = k.decision_id and o.customer_id <> k.customer_id
     group by 1;
     create or replace temp table turned as
     select p.customer_id as other_customer_id, min(p.anchor) as evidence,
@@ -138,11 +173,14 @@ _RESULTS = {
         from founded
         union all
         select 'merged', customer_id, customer_id_old, evidence,
-            case when evidence is null then 'linked through other records' else 'on one record' end
-        from merged left join bridging using (customer_id_old)
+            case when evidence is not null then 'on one record'
+                else coalesce('must_link: decision ' || decision_id, 'linked through other records') end
+        from merged left join bridging using (customer_id_old) left join told using (customer_id_old)
         union all
-        select 'split', customer_id, other_customer_id, evidence, coalesce(reason, 'link gone')
+        select 'split', customer_id, other_customer_id, case when decision_id is null then evidence end,
+            coalesce('cannot_link: decision ' || decision_id, reason, 'link gone')
         from split left join turned using (other_customer_id)
+        left join unmerged using (customer_id, other_customer_id)
         union all
         select 'retired', customer_id, null, null, 'no identifier left' from retired
         order by 1, 2, 3

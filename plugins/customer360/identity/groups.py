@@ -1,7 +1,7 @@
 """Groups: records that have to be looked at together, because a change of one may change what another is.
 
-Tied are records that share an identifier which may link (private or shared), an account or an opportunity, and
-records whose profiles are possibly one person's.
+Tied are records that share an identifier which may link (private or shared), an account or an opportunity,
+records whose profiles are possibly one person's, and records about which somebody decided.
 A group is coarser than a customer: it holds whole customers, and all who share a line.
 """
 
@@ -23,7 +23,7 @@ def group(engine: Any) -> None:
     """Make the tables `record_group` (record_key, group_key) and `node_group` (node, group_key).
 
     `engine` is a DuckDB connection with the inputs, `record_references` (record_key, reference), `classes`,
-    `components`, `linked` (record_key, component) and `similarity`. Nodes are identifiers' keys and
+    `components`, `linked` (record_key, component), `similarity` and `decided`. Nodes are identifiers' keys and
     `reference_node`s. A record that nothing ties to others is left out.
     """
     engine.execute(_TIES)
@@ -48,7 +48,9 @@ _TIES = f"""
     union
     select record_key, {reference_node("reference")} from record_references
     union
-    select unnest([record_key_a, record_key_b]), xor(record_key_a, record_key_b) from similarity;
+    select unnest([record_key_a, record_key_b]), xor(record_key_a, record_key_b) from similarity
+    union
+    select unnest([record_key_a, record_key_b]), node from decided;
     create or replace temp table labelled as
     select t.record_key, t.node, coalesce(l.component, t.record_key) as label
     from tied t left join linked l using (record_key);

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.engines.base import SLICE, Engine
-from customer360.identity import alike, linkage_model, registry
+from customer360.identity import alike, decisions, linkage_model, registry
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
 from customer360.identity.classify import classify
+from customer360.identity.constraints import constrain, stand_apart
 from customer360.identity.graph import link
 from customer360.identity.groups import group
 from customer360.identity.people import People
@@ -51,7 +52,8 @@ _STANDING = ("generic", "blocked")
 @dataclass(frozen=True, slots=True)
 class IdentityResult:
     """What the night found. `classes` counts identifiers by class; `rows_written` the registry's changed rows;
-    `linkage_model` is the version that compared profiles, `linkage_cpu_s` what that cost."""
+    `linkage_model` is the version that compared profiles, `linkage_cpu_s` what that cost; `overruled` counts decisions
+    that newer ones contradict."""
 
     customers: int
     created: int
@@ -62,6 +64,7 @@ class IdentityResult:
     classes: dict[str, int] = field(default_factory=dict)
     linkage_model: int | None = None
     linkage_cpu_s: float = 0.0
+    overruled: int = 0
 
     def counts(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
@@ -91,7 +94,8 @@ def resolve(
         relations |= {name: engine.qualify(*at) for name, at in zip(HELD, where, strict=True)}
     with connection.cursor() as cursor, engine.workspace(relations) as workspace:
         assignments, customers, aliases = registry.before(cursor, as_of, anchors)
-        given = {"assignments": assignments, "customers": customers, "aliases": aliases}
+        decided = decisions.standing(cursor, as_of)
+        given = {"assignments": assignments, "customers": customers, "aliases": aliases, "decisions": decided}
         is_newest = registry.is_newest(cursor, as_of)
         _tie(workspace, given, own, standing)
         begun = time.process_time()
@@ -132,6 +136,7 @@ def resolve(
         classes=dict(classes),
         linkage_model=version,
         linkage_cpu_s=round(linkage_cpu_s, 2),
+        overruled=pc.sum(decided["is_overruled"]).as_py() or 0,
     )
 
 
@@ -177,13 +182,16 @@ def resolve_tables(
     own: OwnIdentities,
     standing: pa.Table | None = None,
     learned: Learned | None = None,
+    decided: pa.Table | None = None,
 ) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
     """The pure core: (tables of engine schema `identity`, changes for `registry.write`).
 
     `inputs` as in INPUTS; `assignments`, `customers` and `aliases` as `registry.before` gives them. The
-    order of rows does not matter. `standing`: see `classify`; `learned`: see `alike`.
+    order of rows does not matter. `standing`: see `classify`; `learned`: see `alike`; `decided`: as
+    `decisions.standing` gives it.
     """
     given = {"assignments": assignments, "customers": customers, "aliases": aliases}
+    given["decisions"] = decisions.STANDING.empty_table() if decided is None else decided
     with duckdb.connect() as workspace:
         for name, rows in inputs.items():
             workspace.register(name, rows)
@@ -203,7 +211,9 @@ def _tie(workspace: Any, given: Mapping[str, pa.Table], own: OwnIdentities, stan
     people = People(workspace)
     classify(workspace, own, standing)
     link(workspace, people)
+    constrain(workspace)
     attach(workspace, people)
+    stand_apart(workspace)
 
 
 def _conclude(workspace: Any) -> dict[str, pa.Table]:

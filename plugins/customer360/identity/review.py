@@ -1,0 +1,141 @@
+"""The review queue: pairs of records that are possibly one person's, put before a person.
+
+State of record in `ops.identity_review`. A pair is asked about once: what was decided about it, or waits already,
+is not put into the queue again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from psycopg2 import sql
+
+from customer360.binary import copy_in
+from customer360.identity import decisions
+from customer360.identity.decisions import Decision
+
+DDL: list[str] = [
+    """
+    create table if not exists ops.identity_review (
+        review_id bigint generated always as identity primary key,
+        record_key_a bigint not null,
+        record_key_b bigint not null,
+        probability double precision check (probability between 0 and 1),
+        reason text not null,
+        as_of timestamptz not null,
+        status text not null default 'open' check (status in ('open', 'confirmed', 'rejected')),
+        decision_id bigint references ops.identity_decision (decision_id),
+        check (record_key_a < record_key_b),
+        check ((status = 'open') = (decision_id is null))
+    )
+    """,
+    "create unique index if not exists identity_review_open on ops.identity_review (record_key_a, record_key_b)"
+    " where status = 'open'",
+]
+PAIRS = pa.schema(
+    [
+        ("record_key_a", pa.int64()),
+        ("record_key_b", pa.int64()),
+        ("probability", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+_STATUS = {"must_link": "confirmed", "cannot_link": "rejected"}
+_COLUMNS = "review_id, record_key_a, record_key_b, probability, reason, as_of, status, decision_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One pair of the queue. `reason`: what raised it, in the night of `as_of`."""
+
+    review_id: int
+    record_key_a: int
+    record_key_b: int
+    probability: float | None
+    reason: str
+    as_of: datetime
+    status: str
+    decision_id: int | None
+
+
+def put(cursor: Any, as_of: datetime, pairs: pa.Table) -> int:
+    """Put the pairs (as `PAIRS`) that a night found doubtful into the queue; how many were not there.
+
+    The caller commits. The same night again leaves the queue as it is; what it no longer finds doubtful, and
+    nobody has decided, is taken out again.
+    """
+    cursor.execute(
+        "create temp table c360_review (record_key_a bigint, record_key_b bigint, probability double precision,"
+        " reason text) on commit drop"
+    )
+    copy_in(cursor, sql.Identifier("c360_review"), pairs.select(PAIRS.names).cast(PAIRS))
+    cursor.execute(
+        "create temp table c360_asked on commit drop as"
+        " select least(record_key_a, record_key_b) as record_key_a, greatest(record_key_a, record_key_b) as record_key_b,"
+        ' max(probability) as probability, min(reason collate "C") as reason'
+        " from c360_review where record_key_a <> record_key_b group by 1, 2"
+    )
+    cursor.execute(
+        "delete from ops.identity_review r where as_of = %s and status = 'open' and not exists"
+        " (select 1 from c360_asked where (record_key_a, record_key_b) = (r.record_key_a, r.record_key_b))",
+        (as_of,),
+    )
+    cursor.execute(
+        "insert into ops.identity_review (record_key_a, record_key_b, probability, reason, as_of)"
+        " select record_key_a, record_key_b, probability, reason, %s from c360_asked a"
+        " where not exists (select 1 from ops.identity_decision d"
+        " where (d.record_key_a, d.record_key_b) = (a.record_key_a, a.record_key_b))"
+        " order by probability desc nulls last, record_key_a, record_key_b"
+        " on conflict (record_key_a, record_key_b) where status = 'open' do nothing",
+        (as_of,),
+    )
+    added = int(cursor.rowcount)
+    cursor.execute("drop table c360_review, c360_asked")
+    return added
+
+
+def open_pairs(cursor: Any, limit: int | None = None) -> list[Review]:
+    """Pairs that wait, likeliest first."""
+    cursor.execute(
+        f"select {_COLUMNS} from ops.identity_review where status = 'open'"
+        " order by probability desc nulls last, review_id limit %s",
+        (limit,),
+    )
+    return [Review(*row) for row in cursor]
+
+
+def find(cursor: Any, review_id: int) -> Review:
+    """Raises ValueError for an id that is not in the queue."""
+    cursor.execute(f"select {_COLUMNS} from ops.identity_review where review_id = %s", (review_id,))
+    found = cursor.fetchone()
+    if found is None:
+        raise ValueError(f"no review {review_id}")
+    return Review(*found)
+
+
+def answer(cursor: Any, review_id: int, kind: str, reviewer: str, reason: str) -> Decision:
+    """Decide about a pair of the queue: `kind` as in `decisions.KINDS`. The caller commits.
+
+    Raises ValueError if it is not in the queue or no longer waits, and as `decisions.decide`.
+    """
+    cursor.execute("select 1 from ops.identity_review where review_id = %s for update", (review_id,))
+    asked = find(cursor, review_id)
+    if asked.status != "open":
+        raise ValueError(f"review {review_id} is {asked.status} already, by decision {asked.decision_id}")
+    return decide(cursor, kind, asked.record_key_a, asked.record_key_b, reviewer, reason)
+
+
+def decide(
+    cursor: Any, kind: str, record: int, other: int, reviewer: str, reason: str, *, leaving: int | None = None
+) -> Decision:
+    """`decisions.decide`, which also answers the pair in the queue if it waits there."""
+    taken = decisions.decide(cursor, kind, record, other, reviewer, reason, leaving=leaving)
+    cursor.execute(
+        "update ops.identity_review set status = %s, decision_id = %s"
+        " where (record_key_a, record_key_b) = (%s, %s) and status = 'open'",
+        (_STATUS[kind], taken.decision_id, *decisions.ordered(record, other)),
+    )
+    return taken
