@@ -16,7 +16,7 @@ from customer360.identity import decisions, review
 from customer360.settings import Settings
 from slices.company import Company
 from slices.taught import teach
-from slices.test_slices import FIRST, SOURCES, _use, build, differing, marts, serve, whole  # noqa: F401
+from slices.test_slices import FIRST, SOURCES, _use, build, differing, marts, serve
 
 DAY = timedelta(days=1)
 
@@ -70,7 +70,7 @@ def test_decisions_are_kept_by_slices_as_by_full_builds(
     seed: int,
     nights: int,
     settings: Settings,
-    whole: Settings,  # noqa: F811
+    whole: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = replace(settings, engine=engine)

@@ -80,12 +80,6 @@ def differing(one: dict[str, Rows], other: dict[str, Rows]) -> dict[str, int]:
     return {name: count for name, count in counted.items() if count}
 
 
-@pytest.fixture
-def whole(settings: Settings, tmp_path: Path) -> Settings:
-    """An engine of its own beside the same lake, ledger and registry: it always builds everything."""
-    return replace(settings, local=tmp_path / "whole", engine="duckdb")
-
-
 @pytest.mark.parametrize(
     ("engine", "seed", "nights"),
     [
