@@ -11,6 +11,7 @@ import pyarrow as pa
 from customer360.identity.registry import ALIASES, ASSIGNMENTS, CUSTOMERS
 from customer360.identity.resolve import resolve_tables
 from customer360.keys import identifier_key, record_key
+from customer360.linkage.learned import Learned
 from customer360.sources import OwnIdentities
 
 NIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -97,9 +98,12 @@ class Answer:
         return {frozenset(group) for group in found.values()}
 
 
-def resolve(records: Sequence[Rec], registry: Registry | None = None, night: datetime = NIGHT) -> Answer:
+def resolve(
+    records: Sequence[Rec], registry: Registry | None = None, night: datetime = NIGHT, learned: Learned | None = None
+) -> Answer:
     before = registry or Registry()
-    tables, changes = resolve_tables(inputs(records), before.assignments, before.customers, before.aliases, night, OWN)
+    known = (before.assignments, before.customers, before.aliases)
+    tables, changes = resolve_tables(inputs(records), *known, night, OWN, learned=learned)
     rows = tables["customer_record"].to_pylist()
     customers = {row["record_key"]: row["customer_id"] for row in rows}
     assert len(customers) == len(rows)

@@ -22,8 +22,8 @@ def assign(engine: Any) -> dict[str, pa.Table]:
     """Ids for tonight's components, and what changed since the night before.
 
     `engine` is a DuckDB connection with `anchors` (anchor, component, first_seen_at, kind),
-    `assignments` and `customers` (before tonight), `classes` and `links`. Returns `ids` (component,
-    customer_id) and the changes of `registry.write`.
+    `assignments` and `customers` (before tonight), `classes`, `links`, `record_component` and `similarity`. Returns
+    `ids` (component, customer_id) and the changes of `registry.write`.
     """
     engine.execute(_CLAIMS)
     founded = engine.sql(_NEW).to_arrow_table()
@@ -87,11 +87,12 @@ _NEW = """
         from anchors where component not in (select component from kept)
     ) where n = 1 order by founding_anchor
 """
-# Evidence of a merge: an identifier of the old customer on a record that carries one of the survivor's.
+# Evidence of a merge: an identifier of the old customer on a record that carries one of the survivor's, else one
+# of the records whose profiles are alike.
 # Evidence of a split: an identifier of the old customer that may no longer link.
 _CHANGES = """
     create or replace temp table merged as
-    select a.customer_id as customer_id_old, k.customer_id
+    select a.customer_id as customer_id_old, k.customer_id, k.component
     from awarded a join kept k using (component)
     where a.customer_id <> k.customer_id;
     create or replace temp table split as
@@ -113,6 +114,10 @@ _CHANGES = """
     join carried o on o.customer_id = m.customer_id_old
     join carried k on k.customer_id = m.customer_id and k.record_key = o.record_key
     group by 1;
+    create or replace temp table alike as
+    select r.component, min(s.record_key_a) as evidence
+    from similarity s join record_component r on s.record_key_a = r.record_key
+    where s.is_link group by 1;
     create or replace temp table turned as
     select p.customer_id as other_customer_id, min(p.anchor) as evidence,
         arg_min(c.identifier_class || ': ' || c.reason, p.anchor) as reason
@@ -137,9 +142,10 @@ _RESULTS = {
             'first seen' as reason
         from founded
         union all
-        select 'merged', customer_id, customer_id_old, evidence,
-            case when evidence is null then 'linked through other records' else 'on one record' end
-        from merged left join bridging using (customer_id_old)
+        select 'merged', customer_id, customer_id_old, coalesce(b.evidence, a.evidence),
+            case when b.evidence is not null then 'on one record' when a.evidence is not null then 'alike'
+                else 'linked through other records' end
+        from merged left join bridging b using (customer_id_old) left join alike a using (component)
         union all
         select 'split', customer_id, other_customer_id, evidence, coalesce(reason, 'link gone')
         from split left join turned using (other_customer_id)
