@@ -26,16 +26,8 @@ _SEARCH_PATH = '"$user", public, serving'
 def statements() -> list[str]:
     """Everything `migrate` runs, in order; each statement may run again."""
     schemas = [f"create schema if not exists {name}" for name in SCHEMAS]
-    return [
-        *schemas,
-        _VERSIONS,
-        *ledger.DDL,
-        *publish.DDL,
-        *registry.DDL,
-        *linkage_model.DDL,
-        *decisions.DDL,
-        *review.DDL,
-    ]
+    identity = (*registry.DDL, *linkage_model.DDL, *decisions.DDL, *review.DDL)
+    return [*schemas, _VERSIONS, *ledger.DDL, *publish.DDL, *identity]
 
 
 def version() -> str:

@@ -102,20 +102,12 @@ def resolve(
     records: Sequence[Rec],
     registry: Registry | None = None,
     night: datetime = NIGHT,
-    decided: pa.Table | None = None,
     learned: Learned | None = None,
+    decided: pa.Table | None = None,
 ) -> Answer:
     before = registry or Registry()
-    tables, changes = resolve_tables(
-        inputs(records),
-        before.assignments,
-        before.customers,
-        before.aliases,
-        night,
-        OWN,
-        learned=learned,
-        decided=decided,
-    )
+    known = (before.assignments, before.customers, before.aliases)
+    tables, changes = resolve_tables(inputs(records), *known, night, OWN, learned=learned, decided=decided)
     rows = tables["customer_record"].to_pylist()
     customers = {row["record_key"]: row["customer_id"] for row in rows}
     assert len(customers) == len(rows)

@@ -87,7 +87,7 @@ def test_two_records_without_any_identifier_become_one_customer() -> None:
     records = [Rec("a", "contact", [], "Ana Ruiz"), Rec("b", "contact", [], "A. Ruiz-Ott")]
     before = resolve(records)
     registry = Registry().after(before.changes, NIGHT)
-    answer = resolve(records, registry, NEXT, decided(("must_link", *records)))
+    answer = resolve(records, registry, NEXT, decided=decided(("must_link", *records)))
     assert len(answer.groups()) == 1
     assert answer.of["a"] in before.of.values()
     (event,) = answer.events()
@@ -127,14 +127,14 @@ def test_an_unmerge_gives_a_new_id_with_an_event_and_keeps_the_old_one() -> None
     registry = Registry().after(before.changes, NIGHT)
     ana, _, slip, _ = MERGED
     cannot = decided(("cannot_link", ana, slip), leaving=slip)
-    answer = resolve(MERGED, registry, NEXT, cannot)
+    answer = resolve(MERGED, registry, NEXT, decided=cannot)
     ids = set(answer.of.values())
     assert len(ids) == 2
     assert set(before.of.values()) < ids
     split = [event for event in answer.events() if event["kind"] == "split"]
     assert [event["reason"] for event in split] == ["cannot_link: decision 1"]
     registry = registry.after(answer.changes, NEXT)
-    again = resolve(MERGED, registry, NEXT + timedelta(days=1), cannot)
+    again = resolve(MERGED, registry, NEXT + timedelta(days=1), decided=cannot)
     assert again.of == answer.of
     assert not again.events()
 
@@ -143,7 +143,7 @@ def test_a_record_that_is_left_without_any_link_is_split_off_with_an_event() -> 
     records = [Rec("ana", "contact", [ANA], "Ana Ruiz"), Rec("slip", "contact", [ANA], "Ana Ruiz"), MERGED[1]]
     before = resolve(records)
     cannot = decided(("cannot_link", records[0], records[1]), leaving=records[1])
-    answer = resolve(records, Registry().after(before.changes, NIGHT), NEXT, cannot)
+    answer = resolve(records, Registry().after(before.changes, NIGHT), NEXT, decided=cannot)
     assert answer.groups() == sets("ana mail", "slip")
     assert answer.of["ana"] == before.of["ana"]
     kinds = {(event["kind"], event["reason"]) for event in answer.events()}

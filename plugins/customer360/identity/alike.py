@@ -244,7 +244,7 @@ _NAMED = " or ".join(
     for name in ("coalesce(last_name, split_part(whole, ' ', -1))", "coalesce(first_name, split_part(whole, ' ', 1))")
     for spelt in (name, _SPELT.format(value=name))
 )
-_HANDLE = f"case when not coalesce({_NAMED}, true) then split_part(t.email, '@', 1) end"
+_HANDLE = f"case when e.identifier_value is null and not coalesce({_NAMED}, true) then split_part(t.email, '@', 1) end"
 # A name that is only known as a whole begins with the given and ends with the family name.
 _STATED = """
     create or replace temp table stated as
@@ -278,9 +278,11 @@ _POPULATION = """
 _SAMPLE = """
     create or replace temp table every_profile as from profile;
     create or replace temp table profile as
-    select p.* replace ((row_number() over (order by record_key) - 1)::bigint as row), label
-    from every_profile p join {labels} using (record_key)
-    qualify row_number() over (order by label, record_key) <= {sample}
+    select (row_number() over (order by record_key) - 1)::bigint as row, * exclude (row)
+    from (
+        select p.*, label from every_profile p join {labels} using (record_key)
+        qualify row_number() over (order by label, record_key) <= {sample}
+    )
 """
 _NOTHING = """
     create or replace temp table united (component bigint, label bigint);

@@ -22,9 +22,8 @@ def assign(engine: Any) -> dict[str, pa.Table]:
     """Ids for tonight's components, and what changed since the night before.
 
     `engine` is a DuckDB connection with `anchors` (anchor, component, first_seen_at, kind),
-    `assignments` and `customers` (before tonight), `classes`, `links`, `record_component` and what
-    `constraints.constrain` makes. Returns `ids` (component,
-    customer_id) and the changes of `registry.write`.
+    `assignments` and `customers` (before tonight), `classes`, `links`, `record_component`, `similarity` and `decided`.
+    Returns `ids` (component, customer_id) and the changes of `registry.write`.
     """
     engine.execute(_CLAIMS)
     founded = engine.sql(_NEW).to_arrow_table()
@@ -88,11 +87,12 @@ _NEW = """
         from anchors where component not in (select component from kept)
     ) where n = 1 order by founding_anchor
 """
-# Evidence of a merge: an identifier of the old customer on a record that carries one of the survivor's.
+# Evidence of a merge: an identifier of the old customer on a record that carries one of the survivor's, else one
+# of the records whose profiles are alike.
 # Evidence of a split: an identifier of the old customer that may no longer link. What people decided is evidence, too.
 _CHANGES = """
     create or replace temp table merged as
-    select a.customer_id as customer_id_old, k.customer_id
+    select a.customer_id as customer_id_old, k.customer_id, k.component
     from awarded a join kept k using (component)
     where a.customer_id <> k.customer_id;
     create or replace temp table decided_side as
@@ -148,6 +148,10 @@ _CHANGES = """
     join must_carried o on m.customer_id_old = o.customer_id
     join must_carried k on o.decision_id = k.decision_id and o.customer_id <> k.customer_id
     group by 1;
+    create or replace temp table alike as
+    select r.component, min(s.record_key_a) as evidence
+    from similarity s join record_component r on s.record_key_a = r.record_key
+    where s.is_link group by 1;
     create or replace temp table turned as
     select p.customer_id as other_customer_id, min(p.anchor) as evidence,
         arg_min(c.identifier_class || ': ' || c.reason, p.anchor) as reason
@@ -172,10 +176,13 @@ _RESULTS = {
             'first seen' as reason
         from founded
         union all
-        select 'merged', customer_id, customer_id_old, evidence,
-            case when evidence is not null then 'on one record'
-                else coalesce('must_link: decision ' || decision_id, 'linked through other records') end
-        from merged left join bridging using (customer_id_old) left join told using (customer_id_old)
+        select 'merged', customer_id, customer_id_old,
+            coalesce(b.evidence, case when decision_id is null then a.evidence end),
+            case when b.evidence is not null then 'on one record'
+                when decision_id is not null then 'must_link: decision ' || decision_id
+                when a.evidence is not null then 'alike' else 'linked through other records' end
+        from merged left join bridging b using (customer_id_old) left join told using (customer_id_old)
+        left join alike a using (component)
         union all
         select 'split', customer_id, other_customer_id, case when decision_id is null then evidence end,
             coalesce('cannot_link: decision ' || decision_id, reason, 'link gone')

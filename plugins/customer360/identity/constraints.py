@@ -32,10 +32,8 @@ def constrain(engine: Any) -> None:
     links = engine.sql("select record_key, node, kind from reopened_link order by record_key, node").to_arrow_table()
     records, nodes = (links.column(name).to_numpy() for name in ("record_key", "node"))
     weights = np.array([_weight(kind) for kind in links.column("kind").to_pylist()], np.int32)
-    pairs = [
-        Apart(*row) for row in engine.sql("select record_key_a, record_key_b, leaving from cannot_link").fetchall()
-    ]
-    is_cut = cut(records, nodes, weights, pairs)
+    apart = engine.sql("select record_key_a, record_key_b, leaving from cannot_link").fetchall()
+    is_cut = cut(records, nodes, weights, [Apart(*pair) for pair in apart])
     kept = links.filter(pa.array(~is_cut))
     found, component = components(records[~is_cut], nodes[~is_cut])
     engine.register("kept_link", kept)

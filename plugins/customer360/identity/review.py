@@ -74,7 +74,8 @@ def put(cursor: Any, as_of: datetime, pairs: pa.Table) -> int:
     copy_in(cursor, sql.Identifier("c360_review"), pairs.select(PAIRS.names).cast(PAIRS))
     cursor.execute(
         "create temp table c360_asked on commit drop as"
-        " select least(record_key_a, record_key_b) as record_key_a, greatest(record_key_a, record_key_b) as record_key_b,"
+        " select least(record_key_a, record_key_b) as record_key_a,"
+        " greatest(record_key_a, record_key_b) as record_key_b,"
         ' max(probability) as probability, min(reason collate "C") as reason'
         " from c360_review where record_key_a <> record_key_b group by 1, 2"
     )

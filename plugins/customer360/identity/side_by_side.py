@@ -90,14 +90,11 @@ def companions(engine: Engine, profile: Profile) -> list[int]:
     are none, one of its other records. Raises ValueError if there is no other."""
     if profile.customer_id is None:
         raise ValueError("the record has no customer")
-    customer_record, contact_record = (
-        engine.qualify("identity", "customer_record"),
-        engine.qualify("lake", "contact_record"),
-    )
+    contacts = f"select record_key from {engine.qualify('lake', 'contact_record')}"
     rows = engine.read(
-        f"select record_key, record_key in (select record_key from {contact_record}) as is_contact"
-        f" from {customer_record} where customer_id = {profile.customer_id}"
-        f" and record_key <> {profile.record_key} order by record_key"
+        f"select record_key, record_key in ({contacts}) as is_contact"
+        f" from {engine.qualify('identity', 'customer_record')}"
+        f" where customer_id = {profile.customer_id} and record_key <> {profile.record_key} order by record_key"
     ).to_pylist()
     if not rows:
         raise ValueError("the record is its customer's only one")
@@ -116,8 +113,10 @@ def compare(left: Profile | None, right: Profile | None, reveal: bool = False) -
     mine = left.identifiers if left else frozenset()
     yours = right.identifiers if right else frozenset()
     for kind, value in sorted(mine | yours):
-        cells = [mask(value, reveal) if (kind, value) in carried else "" for carried in (mine, yours)]
-        lines.append(Line(kind, *cells, "same" if (kind, value) in mine & yours else ""))
+        shown = mask(value, reveal)
+        is_mine, is_yours = (kind, value) in mine, (kind, value) in yours
+        both = "same" if is_mine and is_yours else ""
+        lines.append(Line(kind, shown if is_mine else "", shown if is_yours else "", both))
     return lines
 
 

@@ -28,8 +28,10 @@ FREQUENCIES = pa.schema([("field", pa.string()), ("value_key", pa.int64()), ("pr
 _PLACE = (Kind.ADDRESS_LINE, Kind.POSTCODE, Kind.LOCALITY, Kind.REGION, Kind.PHONE)
 RELATIONS: dict[str, frozenset[str]] = {
     "household": frozenset({Kind.FAMILY_NAME, Kind.MAILBOX, *_PLACE}),
+    "namesake": frozenset({Kind.GIVEN_NAME, Kind.FAMILY_NAME}),
     "workplace": frozenset({Kind.ORGANISATION, *_PLACE}),
 }
+IDENTIFYING = frozenset({Kind.MAILBOX, Kind.HANDLE, Kind.PHONE})  # what ties records before they are compared
 _PERSON = "person"
 _ROUNDS = 30
 
@@ -107,12 +109,15 @@ _KNOWN_PAIRS = """
 
 
 def _sober(model: Model) -> Model:
-    """`model` in which nothing says more for one person than equal values do, however rarely it occurs."""
-    m = [
-        np.minimum(m, u * (m[group.sizes[0] - 1] / u[group.sizes[0] - 1])) if len(group.places) == 1 else m
-        for group, m, u in zip(model.groups, model.m, model.u, strict=True)
-    ]
-    return Model(model.groups, m, model.u)
+    """`model` in which nothing says more for one person than equal values do, however rarely it occurs, and no
+    address or number that differs says anything: the known pairs are known by those that do not."""
+    found = []
+    for group, m, u in zip(model.groups, model.m, model.u, strict=True):
+        if len(group.places) == 1:
+            equal = group.sizes[0] - 1
+            m = np.minimum(m, u * (m[equal] / u[equal]))
+        found.append(np.maximum(m, u) if set(group.fields) <= IDENTIFYING else m)
+    return Model(model.groups, found, model.u)
 
 
 def _evidence(scorer: score.Scorer, left: Ints, levels: Levels) -> dict[str, Floats]:

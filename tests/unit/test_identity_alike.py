@@ -1,0 +1,202 @@
+"""Customers whom only their profiles show to be one person, and those who are merely alike."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from functools import cache
+
+import duckdb
+import pyarrow as pa
+import pytest
+from identity_case import NIGHT, RECORD_PROFILES, Rec, Registry, resolve
+
+from customer360.identity import alike
+from customer360.linkage.learned import Learned
+from customer360.sources import OwnIdentities
+
+GIVEN = [
+    "anna",
+    "otto",
+    *(f"{a}{b}" for a in "ar bel cor dan el fen gil hal".split() for b in "a eo ina ius or".split()),
+]
+FAMILY = [
+    f"{a}{b}" for a in "acker berg dahl eich falk hart lind moor".split() for b in "mann feld stein bach au".split()
+]
+BORN = date(1980, 5, 17)
+Identifier = tuple[str, str]
+
+
+@cache
+def learned() -> Learned:
+    """What a town of families taught: they share lines and addresses, and people are in it twice."""
+    pick = random.Random(1)
+    profiles, labels = [], []
+    for person in range(3000):
+        home = random.Random(person // 3)
+        stated = {
+            "given_name": pick.choice(GIVEN),
+            "family_name": home.choice(FAMILY),
+            "address_line": f"Lane {home.randrange(40)} {home.randrange(90)}",
+            "postal_code": f"{home.randrange(10_000, 10_400)}",
+            "city": "Town",
+            "birth_date": date(1940, 1, 1) + timedelta(days=pick.randrange(25_000)),
+            "phone": f"+4930{person // 3:07d}",
+            "email": f"{pick.getrandbits(40):x}@example.{pick.choice(('com', 'org'))}",
+        }
+        for _ in range(pick.choice((1, 1, 2))):
+            told = {name: value for name, value in stated.items() if name.endswith("name") or pick.random() < 0.7}
+            if pick.random() < 0.3:  # everybody has another mailbox, and some keep what they call themselves
+                told["email"] = f"{pick.choice((stated['email'].split('@')[0], 'x' + str(person)))}@example.net"
+            profiles.append({"record_key": pick.getrandbits(62)} | told)
+            labels.append(person if pick.random() < 0.9 else -len(labels))  # some are not known to be who they are
+    with duckdb.connect() as engine:
+        engine.register("given", pa.Table.from_pylist(profiles, RECORD_PROFILES))
+        engine.register("known", pa.table({"record_key": [each["record_key"] for each in profiles], "label": labels}))
+        alike.fold(engine, OwnIdentities(), "given")
+        alike.population(engine)
+        found = alike.teach(engine, "known")
+    assert found is not None
+    return found
+
+
+def contact(
+    name: str,
+    given: str,
+    mail: str,
+    *,
+    born: date | None = BORN,
+    street: str | None = "Long Lane 7",
+    family: str = "Hartfeld",
+) -> Rec:
+    postcode, city = ("10117", "Town") if street else (None, None)
+    return Rec(
+        name,
+        "contact",
+        [("email", mail)],
+        f"{given} {family}",
+        given,
+        family,
+        born,
+        street=street,
+        postcode=postcode,
+        city=city,
+    )
+
+
+ANNA = contact("a", "Anna", "sun77@example.com")
+
+
+def test_one_person_under_two_addresses_is_one_customer() -> None:
+    found = resolve([ANNA, contact("b", "Anna", "work@example.org")], learned=learned())
+    assert found.groups() == {frozenset({"a", "b"})}
+    (link,) = found.tables["similarity"].to_pylist()
+    assert (link["is_link"], link["is_vetoed"]) == (True, False)
+    assert link["probability"] > alike.LIKELY
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(contact("b", "Otto", "work@example.org", born=None), id="of the household"),
+        pytest.param(contact("b", "Otto", "work@example.org"), id="twin"),
+        pytest.param(contact("b", "Anna", "work@example.org", born=date(1951, 2, 3)), id="mother of the same name"),
+        pytest.param(contact("b", "Anna", "work@example.org", born=None, street=None), id="namesake"),
+        pytest.param(contact("b", "Anna", "work@example.org", family="Hartfeld Jr", born=None), id="junior"),
+    ],
+)
+def test_who_is_only_alike_stays_another_customer(other: Rec) -> None:
+    found = resolve([ANNA, other], learned=learned())
+    assert found.groups() == {frozenset({"a"}), frozenset({"b"})}
+
+
+def test_without_a_model_nobody_is_compared() -> None:
+    found = resolve([ANNA, contact("b", "Anna", "work@example.org")])
+    assert found.groups() == {frozenset({"a"}), frozenset({"b"})}
+    assert not found.tables["similarity"].num_rows
+
+
+def test_what_is_possible_is_left_to_a_reviewer() -> None:
+    found = resolve([ANNA, contact("b", "Anna", "work@example.org", born=None)], learned=learned())
+    (pair,) = found.tables["similarity"].to_pylist()
+    assert alike.POSSIBLE < pair["probability"] < alike.LIKELY
+    assert not pair["is_link"]
+    assert found.groups() == {frozenset({"a"}), frozenset({"b"})}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(contact("b", "Otto", "sun77@example.org"), id="twins"),
+        pytest.param(contact("b", "Anna", "sun77@example.org", born=None, family="Hartfeld Jr"), id="generation"),
+    ],
+)
+def test_what_parts_two_persons_does_so_however_alike_they_are(other: Rec) -> None:
+    one = contact("a", "Anna", "sun77@example.com", family="Hartfeld Sr") if "Jr" in str(other.family) else ANNA
+    found = resolve([one, other], learned=learned())
+    (pair,) = found.tables["similarity"].to_pylist()
+    assert (pair["is_vetoed"], pair["is_link"]) == (True, False)
+    assert pair["probability"] > alike.POSSIBLE
+    assert found.groups() == {frozenset({"a"}), frozenset({"b"})}
+
+
+def test_who_is_alike_to_two_that_contradict_each_other_joins_one_of_them() -> None:
+    elder = contact("e", "Anna", "sun77@example.org", born=date(1951, 2, 3))
+    younger = contact("y", "Anna", "sun77@example.net", born=date(1990, 11, 30))
+    undated = contact("u", "Anna", "sun77@example.com", born=None)
+    found = resolve([elder, younger, undated], learned=learned())
+    assert found.of["e"] != found.of["y"]
+    assert found.of["u"] in (found.of["e"], found.of["y"])
+
+
+def test_the_order_of_records_makes_no_difference() -> None:
+    records = [contact(f"r{n}", GIVEN[n % 5], f"m{n}@example.org", born=BORN if n % 3 else None) for n in range(20)]
+    one = resolve(records, learned=learned())
+    for seed in range(3):
+        again = resolve(random.Random(seed).sample(records, len(records)), learned=learned())
+        assert again.of == one.of
+
+
+def test_customers_who_turn_out_alike_are_merged_for_that_reason() -> None:
+    before = resolve([ANNA, contact("b", "Anna", "work@example.org", born=None, street=None)], learned=learned())
+    registry = Registry().after(before.changes, NIGHT)
+    after = resolve(
+        [ANNA, contact("b", "Anna", "work@example.org")], registry, NIGHT + timedelta(days=1), learned=learned()
+    )
+    assert [event["reason"] for event in after.events() if event["kind"] == "merged"] == ["alike"]
+    assert after.of["a"] == after.of["b"]
+
+
+@pytest.mark.parametrize(
+    ("mail", "handle"),
+    [
+        ("sun77@example.com", "sun77"),
+        ("anna.hartfeld@example.com", None),
+        ("hartfeld2@example.com", None),
+        ("info@example.com", None),
+    ],
+)
+def test_a_handle_is_what_is_not_made_from_the_name(mail: str, handle: str | None) -> None:
+    with duckdb.connect() as engine:
+        row = {"record_key": 1, "given_name": "Anna", "family_name": "Hartfeld", "email": mail}
+        engine.register("given", pa.Table.from_pylist([row], RECORD_PROFILES))
+        alike.fold(engine, OwnIdentities(), "given")
+        assert engine.sql("select handle from folded_profile").fetchall() == [(handle,)]
+
+
+def test_a_name_known_only_as_a_whole_is_taken_apart() -> None:
+    with duckdb.connect() as engine:
+        row = {"record_key": 1, "full_name": "Anna Maria Köhler"}
+        engine.register("given", pa.Table.from_pylist([row], RECORD_PROFILES))
+        alike.fold(engine, OwnIdentities(), "given")
+        assert engine.sql("select given_name, family_name from folded_profile").fetchall() == [("anna", "kohler")]
+
+
+def test_too_few_known_pairs_teach_nothing() -> None:
+    with duckdb.connect() as engine:
+        rows = [{"record_key": key, "given_name": GIVEN[key % 16], "family_name": "Berg"} for key in range(300)]
+        engine.register("given", pa.Table.from_pylist(rows, RECORD_PROFILES))
+        engine.register("known", pa.table({"record_key": range(300), "label": range(300)}))
+        alike.fold(engine, OwnIdentities(), "given")
+        alike.population(engine)
+        assert alike.teach(engine, "known") is None
