@@ -124,7 +124,7 @@ def test_a_decision_counts_from_the_next_night_and_a_past_night_ignores_it(setti
     serve(settings, build(FIRST))
     assert not differing(marts(settings), first), "a past night knows what was decided later"
     serve(settings, build(FIRST + 2 * DAY))
-    assert customers(settings) == after
+    assert after.items() <= customers(settings).items()
 
 
 def _two_of_one(of: dict[int, int]) -> Sequence[int]:
