@@ -140,6 +140,15 @@ def test_what_parts_two_persons_does_so_however_alike_they_are(other: Rec) -> No
     assert found.groups() == {frozenset({"a"}), frozenset({"b"})}
 
 
+def test_names_written_the_other_way_round_say_no_more_than_the_same_names() -> None:
+    def probability(given: str, family: str) -> float:
+        other = contact("b", given, "work@example.org", born=None, family=family)
+        (pair,) = resolve([ANNA, other], learned=learned()).tables["similarity"].to_pylist()
+        return float(pair["probability"])
+
+    assert probability("Hartfeld", "Anna") <= probability("Anna", "Hartfeld")
+
+
 def test_who_is_alike_to_two_that_contradict_each_other_joins_one_of_them() -> None:
     elder = contact("e", "Anna", "sun77@example.org", born=date(1951, 2, 3))
     younger = contact("y", "Anna", "sun77@example.net", born=date(1990, 11, 30))
