@@ -1,8 +1,8 @@
 """What a full build and a night of changes cost as the company grows: `make bench-scale`.
 
 Figures are CPU seconds, also as multiples of one plain scan of the lake's Parquet in the same run. An engine's
-cost is that of staging, identity and marts; starting processes (Python, dbt's parsing) and serving (PostgreSQL,
-the audit) are reported apart, and so is starting Spark's cluster; what its processes compute is the engine's. After
+cost is that of staging, identity and marts; comparing profiles, starting processes (Python, dbt's parsing) and serving
+(PostgreSQL, the audit) are reported apart, and so is starting Spark's cluster; what its processes compute is the engine's. After
 the nights everything is built anew and compared with what they left, table by table. The last line is one JSON object.
 """
 
@@ -66,16 +66,22 @@ class Night:
     result: dict[str, Any] = field(default_factory=dict)
 
     def engine_cpu_s(self, starts: Starts, *, in_server: bool) -> float:
-        """Staging, identity and marts without starting processes; `in_server`: the server's work is the engine's."""
+        """Staging, identity and marts, without comparing profiles and starting processes; `in_server`: the server's
+        work is the engine's."""
         dbt_runs = 3 if self.result["is_slice"] else 2
         spent = sum(self.costs[step].cpu_s for step in ENGINE_STEPS)
         return (
             spent
+            - self.linkage_cpu_s
             - starts.python_s * len(ENGINE_STEPS)
             - starts.dbt_s * dbt_runs
             + (self.server_cpu_s if in_server else 0)
             + self.spark_cpu_s
         )
+
+    @property
+    def linkage_cpu_s(self) -> float:
+        return float(self.result["identity"]["linkage_cpu_s"])
 
     def peak_mb(self) -> float:
         return max(self.costs[step].peak_mb for step in ENGINE_STEPS)
@@ -117,11 +123,11 @@ def main() -> None:
 def process_starts(folder: Path) -> Starts:
     home = Settings.from_env().home
     python_s = measured([sys.executable, "-c", START]).cpu_s
-    parse = ["-m", "dbt.cli.main", "parse", "--no-partial-parse", "--project-dir", str(home / "dbt_project")]
-    parse += ["--profiles-dir", str(home / "dbt_project"), "--target-path", str(folder / "parse"), "--target", "duckdb"]
-    parse += ["--log-path", str(folder / "parse")]
+    idle = ["-m", "dbt.cli.main", "build", "--select", "nothing", "--no-partial-parse"]
+    idle += ["--project-dir", str(home / "dbt_project"), "--profiles-dir", str(home / "dbt_project")]
+    idle += ["--target", "duckdb", "--target-path", str(folder / "parse"), "--log-path", str(folder / "parse")]
     environment = {"C360_DUCKDB_PATH": str(folder / "parse.duckdb"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    return Starts(python_s, measured([sys.executable, *parse], environment).cpu_s)
+    return Starts(python_s, measured([sys.executable, *idle], environment).cpu_s)
 
 
 def duckdb_nights(local: Path, size: str, lake: scale.ScaleLake, scan: float, starts: Starts) -> Figures:
@@ -137,7 +143,10 @@ def duckdb_nights(local: Path, size: str, lake: scale.ScaleLake, scan: float, st
             f"full_cpu_s_duckdb_{size}": round(full_cpu_s, 1),
             f"full_over_scan_duckdb_{size}": round(full_cpu_s / scan, 1),
             f"full_peak_mb_duckdb_{size}": round(first.peak_mb()),
+            f"full_linkage_cpu_s_duckdb_{size}": round(first.linkage_cpu_s, 1),
             f"full_serving_cpu_s_duckdb_{size}": round(serving_cpu_s(first, starts), 1),
+            f"lake_mb_{size}": _megabytes(lake.path),
+            f"engine_mb_duckdb_{size}": _megabytes(settings.local / "engine"),
         }
         for number, (name, share) in enumerate(NIGHTS, start=1):
             night = run(settings, lake.as_of + timedelta(days=number), scale.write_night(lake, number, share))
@@ -148,6 +157,7 @@ def duckdb_nights(local: Path, size: str, lake: scale.ScaleLake, scan: float, st
             figures |= {
                 f"night_{name}_cpu_s_duckdb_{size}": round(cpu_s, 2),
                 f"night_{name}_over_scan_duckdb_{size}": round(cpu_s / scan, 2),
+                f"night_{name}_linkage_cpu_s_duckdb_{size}": round(night.linkage_cpu_s, 2),
                 f"night_{name}_serving_cpu_s_duckdb_{size}": round(serving_cpu_s(night, starts), 2),
             }
             sent += sum(change["sent"] for change in night.result["changes"].values())
@@ -280,6 +290,10 @@ def differing_rows(settings: Settings, local: Path, as_of: datetime) -> int:
                 (count,) = engine.execute(f"select count(*) from ({query})").fetchone() or (0,)
                 total += count
     return total
+
+
+def _megabytes(folder: Path) -> int:
+    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6)
 
 
 def report(engine: str, size: str, what: str, night: Night, cpu_s: float) -> None:

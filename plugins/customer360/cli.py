@@ -187,16 +187,33 @@ def rollback(
 
 @app.command()
 def explain(
-    customer: Annotated[int, typer.Argument(help="customer_id; a merged one is followed to its survivor.")],
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show identifier values in clear.")] = False,
+    asked: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CUSTOMER | RECORD RECORD | TYPE VALUE",
+            help="A customer_id (a merged one is followed to its survivor); two records, as source/kind/id; with"
+            " --without an identifier, as email ann@example.com.",
+        ),
+    ],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show values in clear.")] = False,
+    without: Annotated[bool, typer.Option("--without", help="What would be if this identifier were blocked.")] = False,
 ) -> None:
-    """Which records are this customer, which identifiers link them, and why."""
-    from customer360.identity.explain import explain as why
-    from customer360.identity.explain import render
+    """Which records are this customer, and why; why two records are one customer, or why they are not."""
+    from customer360.identity import explain, why
 
-    settings = _settings()
-    with _connection("explain") as connection, _engine(settings) as engine:
-        out.print(render(why(engine, connection, customer, reveal=reveal)))
+    with _connection("explain") as connection, _engine(_settings()) as engine:
+        if without and len(asked) == 2:
+            parts = why.without(engine, asked[0], asked[1])
+            out.print("Nobody would fall apart." if not parts else f"{len(parts)} parts:")
+            for part in parts:
+                out.print("  " + ", ".join(part), highlight=False)
+        elif len(asked) == 2:
+            one, other = (explain.record(text) for text in asked)
+            out.print(why.render(why.explain_pair(engine, connection, one, other, reveal)))
+        elif len(asked) == 1 and asked[0].isdigit():
+            out.print(explain.render(explain.explain(engine, connection, int(asked[0]), reveal)))
+        else:
+            raise ValueError("give a customer_id, two records as source/kind/id, or --without TYPE VALUE")
 
 
 @app.command()

@@ -95,6 +95,14 @@ def explain(engine: Engine, connection: Connection, customer_id: int, reveal: bo
     )
 
 
+def record(text: str) -> tuple[str, str, str]:
+    """Source, kind and id of 'source/kind/id'; an id may contain slashes. Raises ValueError for another form."""
+    parts = text.split("/", 2)
+    if len(parts) != 3 or not all(parts):
+        raise ValueError("a record is given as source/kind/id, like hubspot/contact/42")
+    return parts[0], parts[1], parts[2]
+
+
 def mask(value: str, reveal: bool) -> str:
     """First and last character of each part of a value; all of it when `reveal`."""
     if reveal:

@@ -1,4 +1,4 @@
-"""Why are these two records one customer? The shortest chain of identifiers that leads from one to the other."""
+"""Why are these two records one customer? The shortest chain of evidence that leads from one to the other."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from customer360.engines.base import Engine
 from customer360.identity.explain import mask
 from customer360.keys import record_key
 
-# A chain over private identifiers is preferred to any over shared ones, which link by name only.
-_COST = {"private": 1, "shared": 1_000_000}
+# A chain over private identifiers is preferred to any over likeness, and that to one over shared identifiers, which
+# link by name only.
+_COST = {"private": 1, "alike": 1_000, "shared": 1_000_000}
 Record = tuple[str, str, str]  # source, record_kind, source_record_id
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one record to the next by one identifier. Keys are `record_key` and `identifier_key`."""
+    """From one record to the next by an identifier both carry, or because they are alike. Keys are `record_key` and
+    `identifier_key`; of likeness, `reason` is its probability and the rest None."""
 
     from_record: int
     to_record: int
-    identifier_key: int
-    identifier_type: str
-    identifier_value: str  # masked unless asked for
-    identifier_class: str
+    identifier_key: int | None
+    identifier_type: str | None
+    identifier_value: str | None  # masked unless asked for
+    identifier_class: str  # private, shared or alike
     reason: str
 
 
 def link_path(engine: Engine, record_a: Record, record_b: Record, reveal: bool = False) -> list[Step]:
     """Steps from `record_a` to `record_b`, both of one customer of the last run on this engine.
 
-    Empty if they are the same record or no chain of identifiers leads from one to the other. Raises
+    Empty if they are the same record or no chain of evidence leads from one to the other. Raises
     ValueError if one is unknown, or they are not one customer's.
     """
     start, goal = record_key(*record_a), record_key(*record_b)
@@ -49,19 +51,36 @@ def link_path(engine: Engine, record_a: Record, record_b: Record, reveal: bool =
     facts = {row["identifier_key"]: row for row in rows}
     pairs = [(row["record_key"], row["identifier_key"]) for row in rows]
     costs = {key: _COST[fact["identifier_class"]] for key, fact in facts.items()}
-    chain = shortest(pairs, costs, start, goal)
-    return [
-        Step(
-            from_record,
-            to_record,
-            key,
-            facts[key]["identifier_type"],
-            mask(facts[key]["identifier_value"], reveal),
-            facts[key]["identifier_class"],
-            facts[key]["reason"],
-        )
-        for from_record, key, to_record in chain
-    ]
+    likeness = _likeness(engine, start)
+    for number, (a, b, _) in enumerate(likeness):
+        pairs += [(a, -number - 1), (b, -number - 1)]
+        costs[-number - 1] = _COST["alike"]
+    steps = []
+    for from_record, key, to_record in shortest(pairs, costs, start, goal):
+        fact = facts.get(key)
+        if fact is None:
+            steps.append(Step(from_record, to_record, None, None, None, "alike", f"{likeness[-key - 1][2]:.4f}"))
+            continue
+        value = mask(fact["identifier_value"], reveal)
+        named = (key, fact["identifier_type"], value, fact["identifier_class"], fact["reason"])
+        steps.append(Step(from_record, to_record, *named))
+    return steps
+
+
+def _likeness(engine: Engine, start: int) -> list[tuple[int, int, float]]:
+    """Records of the customer of `start` that were united for being alike, with the probability."""
+    record = engine.qualify("identity", "customer_record")
+    rows = engine.read(
+        f"""
+        select s.record_key_a, s.record_key_b, s.probability
+        from {engine.qualify("identity", "similarity")} as s
+        join {record} as a on a.record_key = s.record_key_a
+        join {record} as c on c.customer_id = a.customer_id
+        where c.record_key = {start} and s.is_link
+        order by 1, 2
+        """
+    )
+    return [(row["record_key_a"], row["record_key_b"], row["probability"]) for row in rows.to_pylist()]
 
 
 def shortest(

@@ -63,8 +63,17 @@ class Judge:
 
     def score(self, left: Ints, levels: Levels) -> Floats:
         """Natural log-odds that each pair is one person's; `left`: one of its two rows."""
+        return _odds(_evidence(self._scorer, left, levels), self._prior)
+
+    def weights(self, left: Ints, levels: Levels) -> dict[tuple[str, ...], Floats]:
+        """{fields of a group of comparisons: what it says of each pair}, natural logarithms."""
+        groups = self._scorer.model.groups
+        return {group.fields: said for group, said in zip(groups, self._scorer.evidence(left, levels), strict=True)}
+
+    def explanations(self, left: Ints, levels: Levels) -> dict[str, Floats]:
+        """{relation: log-odds of it against strangers} of each pair, its share among all pairs included."""
         evidence = _evidence(self._scorer, left, levels)
-        return _odds(evidence, self._prior)
+        return {relation: np.asarray(said + np.log(self._prior[relation])) for relation, said in evidence.items()}
 
 
 def learn(engine: Any, fields: Sequence[str], profiles: int) -> Learned | None:

@@ -79,6 +79,12 @@ def vetoed(
     return found
 
 
+def standing(engine: Any, fields: Sequence[str], declared: Collection[Veto]) -> list[str]:
+    """Names of the vetoes that part the first two rows of `profile`."""
+    pair = np.array([0]), np.array([1])
+    return [str(veto) for veto in sorted(declared) if vetoed(engine, *pair, fields, {veto}).any()]
+
+
 def _meeting(engine: Any, left: Ints, right: Ints, condition: str) -> Ints:
     """Places of the pairs that meet `condition`."""
     ask(engine, left, right)
