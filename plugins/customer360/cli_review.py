@@ -25,7 +25,7 @@ _VERDICTS = {"same": "must_link", "different": "cannot_link"}
 
 Reviewer = Annotated[str, typer.Option("--reviewer", help="Who decides; the account's name by default.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
-Records = Annotated[list[str], typer.Argument(help="Records: a record_key, or source:kind:id as in crm:contact:K1.")]
+Records = Annotated[list[str], typer.Argument(help="Records: a record_key, or source/kind/id as in crm/contact/K1.")]
 _BY_DEFAULT = os.environ.get("USER", "")
 
 
@@ -149,16 +149,14 @@ def _profiles(engine: Engine, records: list[str]) -> list[Profile]:
 
 
 def _record(text: str) -> int:
-    """`record_key` of '-123' or 'crm:contact:K1'."""
+    """`record_key` of '-123' or 'crm/contact/K1'."""
+    from customer360.identity.explain import record
     from customer360.keys import record_key
 
-    parts = text.split(":", 2)
-    if len(parts) == 3:
-        return record_key(*parts)
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{text} is neither a record_key nor source:kind:id") from None
+        return record_key(*record(text))
 
 
 def _print(taken: list[Decision]) -> None:

@@ -65,7 +65,10 @@ def test_people_are_asked_in_airflow_and_the_next_night_obeys(house: House) -> N
         assert "ana@" not in text
         assert "full_name" in question["body"]
         place = question["task_instance"]
-        answer = {"chosen_options": [answers[question["subject"][:8]]], "params_input": {"reason": "one person, I asked"}}
+        answer = {
+            "chosen_options": [answers[question["subject"][:8]]],
+            "params_input": {"reason": "one person, I asked"},
+        }
         where = f"/api/v2/dags/identity_review/dagRuns/{run}/taskInstances/{place['task_id']}/{place['map_index']}"
         api.call("PATCH", f"{where}/hitlDetails", answer)
     assert api.wait("identity_review", run) == "success"

@@ -167,7 +167,7 @@ def c360(*arguments: str, succeeds: bool = True) -> str:
 def test_an_unmerge_survives_the_next_night_late_data_and_a_rebuild(published: Settings) -> None:
     before = served(published)
     assert before[ANA] == before[SLIP] != before[BEN]
-    said = c360("unmerge", "people:contact:2", "--reviewer", "Rita", "--reason", "typed the wrong address")
+    said = c360("unmerge", "people/contact/2", "--reviewer", "Rita", "--reason", "typed the wrong address")
     assert "decision 1" in said
     run(NIGHT + DAY)
     after = served(published)
@@ -194,7 +194,7 @@ def test_an_unmerge_survives_the_next_night_late_data_and_a_rebuild(published: S
 
 def test_a_link_survives_and_its_undoing_brings_the_old_customer_back_under_a_new_id(published: Settings) -> None:
     before = served(published)
-    c360("link", str(ANA), "people:contact:3", "--reviewer", "Rita", "--reason", "married, took his name")
+    c360("link", str(ANA), "people/contact/3", "--reviewer", "Rita", "--reason", "married, took his name")
     run(NIGHT + DAY)
     after = served(published)
     assert after[ANA] == after[BEN] == after[SLIP]
@@ -203,7 +203,7 @@ def test_a_link_survives_and_its_undoing_brings_the_old_customer_back_under_a_ne
     assert served(published) == after
     (event,) = query(published, "select kind, reason from ops.identity_event where kind = 'merged'")
     assert event == ("merged", "must_link: decision 1")
-    c360("unmerge", "people:contact:3", str(ANA), "--reviewer", "Rita", "--reason", "no, another Ana")
+    c360("unmerge", "people/contact/3", str(ANA), "--reviewer", "Rita", "--reason", "no, another Ana")
     run(NIGHT + 2 * DAY)
     undone = served(published)
     assert undone[ANA] == undone[SLIP] != undone[BEN]
@@ -226,8 +226,8 @@ def test_the_command_line_lists_shows_and_decides_without_showing_values(publish
     error = c360("review", "decide", "1", "same", "--reviewer", "Rita", "--reason", "x", succeeds=False)
     assert error.strip() == "c360: review 1 is rejected already, by decision 1"
     for arguments, text in (
-        (("unmerge", "people:contact:99"), "no record people:contact:99"),
-        (("unmerge", "what"), "neither a record_key nor"),
+        (("unmerge", "people/contact/99"), "no record people/contact/99"),
+        (("unmerge", "what"), "as source/kind/id"),
         (("unmerge", str(BEN)), "its customer's only one"),
         (("link", str(BEN)), "two records or more"),
         (("link", str(BEN), str(BEN)), "two different records"),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from identity_case import NIGHT, Rec, Registry, resolve
 
 from customer360.identity.cut import UNCUTTABLE, Apart, cut
 from customer360.identity.decisions import STANDING
+from unit.identity_case import NIGHT, Rec, Registry, resolve
+from unit.town import learned
 
 ANA, BEN, COOKIE = ("email", "ana@x.example.com"), ("email", "ben@x.example.com"), ("cookie", "c1")
 LINE = ("phone", "+493011100001")
@@ -157,6 +158,20 @@ def test_late_data_does_not_undo_a_decision() -> None:
     answer = resolve(late, decided=cannot)
     assert answer.of["ana"] != answer.of["slip"]
     assert None not in answer.of.values()
+
+
+def test_profiles_that_are_alike_do_not_join_what_people_parted() -> None:
+    born, home = date(1980, 5, 17), {"street": "Long Lane 7", "postcode": "10117", "city": "Town"}
+    anna = [
+        Rec(name, "contact", [("email", mail)], "Anna Hartfeld", "Anna", "Hartfeld", born, **home)
+        for name, mail in (("a", "sun77@example.com"), ("b", "work@example.org"), ("c", "third@example.net"))
+    ]
+    assert resolve(anna, learned=learned()).groups() == sets("a b c")
+    answer = resolve(anna, learned=learned(), decided=decided(("cannot_link", anna[0], anna[1])))
+    assert answer.of["a"] != answer.of["b"]
+    assert len(answer.groups()) == 2
+    one = decided(("cannot_link", anna[0], anna[2]), ("must_link", anna[0], anna[1]))
+    assert resolve(anna, learned=learned(), decided=one).groups() == sets("a b", "c")
 
 
 def test_a_decision_about_a_record_that_is_gone_changes_nothing() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -124,6 +124,19 @@ def touched_since(cursor: Any, since: datetime, as_of: datetime) -> pa.Table:
         " where after_as_of < {at} group by 1, 2"
     ).format(since=sql.Literal(since), at=sql.Literal(as_of))
     return copy_out(cursor, query, PAIRS)
+
+
+def of_pair(cursor: Any, record: int, other: int) -> list[str]:
+    """What was decided about two records, newest first: kind, who, when and why."""
+    cursor.execute(
+        "select decision_id, kind, reviewer, decided_at, reason from ops.identity_decision"
+        " where (record_key_a, record_key_b) = (%s, %s) order by decision_id desc",
+        (min(record, other), max(record, other)),
+    )
+    return [
+        f"decision {number}: {kind}, {reviewer}, {decided_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {reason}"
+        for number, kind, reviewer, decided_at, reason in cursor
+    ]
 
 
 def _contradicted(newest_first: Iterable[dict[str, Any]]) -> list[bool]:

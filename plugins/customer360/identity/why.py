@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from customer360.engines.base import Engine
-from customer360.identity import alike, linkage_model
+from customer360.identity import alike, decisions, linkage_model
 from customer360.identity.explain import mask
 from customer360.identity.graph import components
 from customer360.identity.path import Record, Step, link_path
@@ -42,23 +42,27 @@ class Likeness:
 @dataclass(frozen=True, slots=True)
 class Pair:
     """`chain` leads from one record to the other if they are one customer's. `common`: type, value, class and reason
-    of the identifiers both carry."""
+    of the identifiers both carry. `decided`: what people said of these two, newest first."""
 
     customers: tuple[int, int]
     chain: list[Step]
     common: list[tuple[str, str, str, str]]
     likeness: Likeness | None
+    decided: list[str]
 
 
 def explain_pair(engine: Engine, connection: Connection, one: Record, other: Record, reveal: bool = False) -> Pair:
     """Explain two records of the last run on this engine. Raises ValueError if one has no customer."""
     keys = record_key(*one), record_key(*other)
+    with connection.cursor() as cursor:
+        decided = decisions.of_pair(cursor, *keys)
     customers = tuple(_customer(engine, key, record) for key, record in zip(keys, (one, other), strict=True))
     return Pair(
         customers=(customers[0], customers[1]),
         chain=link_path(engine, one, other, reveal) if customers[0] == customers[1] else [],
         common=_common(engine, keys, reveal),
         likeness=_likeness(engine, connection, keys, reveal),
+        decided=decided,
     )
 
 
@@ -187,7 +191,7 @@ def render(pair: Pair) -> RenderableType:
         parts += [_chart(pair.likeness), _verdict(pair.likeness)]
     elif one != other:
         parts.append("Their profiles were not compared: one is no person's contact record, or no model was learnt yet.")
-    return Group(*parts)
+    return Group(*parts, *pair.decided)
 
 
 def _chain(steps: list[Step]) -> Table:
