@@ -45,6 +45,12 @@ def decide_at_random(settings: Settings, pick: random.Random, count: int) -> Non
         connection.commit()
 
 
+def queue(settings: Settings) -> list[tuple[int, int]]:
+    """Pairs that wait."""
+    with postgres.connect(settings, application_name="test") as connection, connection.cursor() as cursor:
+        return sorted((each.record_key_a, each.record_key_b) for each in review.open_pairs(cursor))
+
+
 def assert_kept(settings: Settings, as_of: datetime) -> int:
     """Every decision in force that nothing overrules holds; how many of them are about records that are there."""
     of = customers(settings)
@@ -78,6 +84,7 @@ def test_decisions_are_kept_by_slices_as_by_full_builds(
     company, pick = Company(Path(settings.lake), seed), random.Random(seed)
     teach(settings, FIRST)
     held = sliced = 0
+    ever_asked: set[tuple[int, int]] = set()
     for number in range(nights):
         as_of = FIRST + number * DAY
         with postgres.connect(settings, application_name="test") as connection:
@@ -88,8 +95,11 @@ def test_decisions_are_kept_by_slices_as_by_full_builds(
         found = marts(settings)
         assert not differing(found, marts(settings, "serving")), "what is served is not what was built"
         held = assert_kept(settings, as_of)
+        asked = queue(settings)
+        ever_asked |= set(asked)
         _use(whole, monkeypatch)
         again = build(as_of)
+        assert queue(settings) == asked, "a full build asks about other pairs than the slice"
         assert again["identity"]["rows_written"] == 0, "everything gives other customer ids than the slice"
         assert again["identity"]["overruled"] == night["identity"]["overruled"]
         assert not differing(found, marts(whole)), f"night {number}"
@@ -97,6 +107,7 @@ def test_decisions_are_kept_by_slices_as_by_full_builds(
             other.reset()
         decide_at_random(settings, pick, 4)
     assert sliced == nights - 1
+    assert ever_asked, "nobody was ever asked"
     assert held > 4, "hardly any decision was about records that were there"
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.engines.base import SLICE, Engine
-from customer360.identity import alike, decisions, linkage_model, registry
+from customer360.identity import alike, decisions, linkage_model, registry, review
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
 from customer360.identity.classify import classify
@@ -53,7 +53,7 @@ _STANDING = ("generic", "blocked")
 class IdentityResult:
     """What the night found. `classes` counts identifiers by class; `rows_written` the registry's changed rows;
     `linkage_model` is the version that compared profiles, `linkage_cpu_s` what that cost; `overruled` counts decisions
-    that newer ones contradict."""
+    that newer ones contradict, `asked` pairs that came into the review queue."""
 
     customers: int
     created: int
@@ -65,6 +65,7 @@ class IdentityResult:
     linkage_model: int | None = None
     linkage_cpu_s: float = 0.0
     overruled: int = 0
+    asked: int = 0
 
     def counts(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
@@ -108,11 +109,12 @@ def resolve(
         linkage_cpu_s = time.process_time() - begun
         changes = _conclude(workspace)
         del given, assignments, customers
-        rows_written = 0
+        rows_written = asked = 0
         if is_newest:
             if guard is not None:
                 guard(cursor)
             rows_written = registry.write(cursor, as_of, changes)
+            asked = review.ask(cursor, workspace, as_of)
             alike.population(workspace, *(HELD[:2] if is_slice else ()))
             # In force from the next night on: this one has been computed already, perhaps more than once.
             _teach(cursor, workspace, profiles, as_of + _NEXT, f"({_CUSTOMERS}{_HELD_CUSTOMERS if is_slice else ''})")
@@ -136,6 +138,7 @@ def resolve(
         classes=dict(classes),
         linkage_model=version,
         linkage_cpu_s=round(linkage_cpu_s, 2),
+        asked=asked,
         overruled=pc.sum(decided["is_overruled"]).as_py() or 0,
     )
 

@@ -43,6 +43,16 @@ PAIRS = pa.schema(
         ("reason", pa.string()),
     ]
 )
+_DOUBTFUL = """
+    select record_key_a, record_key_b, probability, 'alike' as reason
+    from similarity where not is_link and not is_vetoed
+"""
+_STALE = f"""
+    select review_id from waiting w
+    semi join out_record a on w.record_key_a = a.record_key
+    semi join out_record b on w.record_key_b = b.record_key
+    anti join ({_DOUBTFUL}) d on w.record_key_a = d.record_key_a and w.record_key_b = d.record_key_b
+"""
 _STATUS = {"must_link": "confirmed", "cannot_link": "rejected"}
 _COLUMNS = "review_id, record_key_a, record_key_b, probability, reason, as_of, status, decision_id"
 
@@ -96,6 +106,22 @@ def put(cursor: Any, as_of: datetime, pairs: pa.Table) -> int:
     added = int(cursor.rowcount)
     cursor.execute("drop table c360_review, c360_asked")
     return added
+
+
+def ask(cursor: Any, workspace: Any, as_of: datetime) -> int:
+    """Put the pairs that tonight are possibly, but not likely enough, one person's into the queue, and take out those
+    of its records that are no longer so; how many are new. The caller commits.
+
+    `workspace` is the DuckDB connection of the identity step, with `similarity` and `out_record`.
+    """
+    waiting = open_pairs(cursor)
+    columns = ("review_id", "record_key_a", "record_key_b")
+    workspace.register(
+        "waiting", pa.table({name: pa.array([getattr(each, name) for each in waiting], pa.int64()) for name in columns})
+    )
+    stale = workspace.sql(_STALE).fetchall()
+    cursor.execute("delete from ops.identity_review where review_id = any(%s)", ([number for (number,) in stale],))
+    return put(cursor, as_of, workspace.sql(_DOUBTFUL).to_arrow_table())
 
 
 def open_pairs(cursor: Any, limit: int | None = None) -> list[Review]:
