@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from customer360.linkage.kinds import Kind, Layout, Veto
@@ -35,11 +37,18 @@ KINDS = {
 
 def main() -> None:
     _, _, given, taken, *options = sys.argv
+    link(Path(given), Path(taken), *options)
+
+
+def link(given: Path, taken: Path, *options: str) -> pa.Table:
+    """Write to `taken` the clusters (id, cluster) of the profiles in `given`; `options` may name vetoes."""
     profiles = pq.read_table(given)
     columns = {column: KINDS[column] for column in profiles.column_names if column in KINDS}
     layout = Layout("id", columns, frozenset(Veto) if "vetoes" in options else frozenset())
     linked = match(profiles, layout, "source") if "source" in profiles.column_names else deduplicate(profiles, layout)
-    pq.write_table(linked.clusters.select(["key", "cluster"]).rename_columns(["id", "cluster"]), taken)
+    clusters = linked.clusters.select(["key", "cluster"]).rename_columns(["id", "cluster"])
+    pq.write_table(clusters, taken)
+    return clusters
 
 
 if __name__ == "__main__":

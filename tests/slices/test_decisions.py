@@ -69,7 +69,11 @@ def assert_kept(settings: Settings, as_of: datetime) -> int:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("engine", "seed", "nights"),
-    [("duckdb", 1, 4), ("postgres", 4, 3), pytest.param("duckdb", 3, 6, marks=pytest.mark.slow)],
+    [
+        ("duckdb", 1, 4),
+        pytest.param("postgres", 4, 3, marks=pytest.mark.slow),
+        pytest.param("duckdb", 3, 6, marks=pytest.mark.slow),
+    ],
 )
 def test_decisions_are_kept_by_slices_as_by_full_builds(
     engine: str,

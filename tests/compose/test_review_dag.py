@@ -44,6 +44,7 @@ def waiting(api: Api, count: int) -> list[dict[str, Any]]:
         time.sleep(1)
 
 
+@pytest.mark.slow
 def test_people_are_asked_in_airflow_and_the_next_night_obeys(house: House) -> None:
     house.init()
     house.open()
