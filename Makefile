@@ -12,7 +12,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow test-long test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity
+.PHONY: help install demo test test-slow test-long test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity bench-identity-events
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ bench-scale: $(if $(findstring spark,$(ENGINES)),install-spark,install) ## full 
 
 bench-identity: install ## public data sets of identity resolution, beside Splink and GoldenMatch
 	$(VENV)/bin/python benchmarks/identity.py
+
+bench-identity-events: install ## a made-up company's million events and who truly was who; SIZES=1m,10m
+	$(VENV)/bin/python benchmarks/identity_events.py $(if $(SIZES),--sizes $(SIZES))
 
 clean: ## stop what runs and remove everything that was generated
 	@if [ -x $(C360) ]; then $(C360) stop; fi

@@ -199,6 +199,12 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities,
     for name, rows in changes.items():
         engine.write(night, name, rows)
     engine.define(night, "hub", _hubs(engine))
+    engine.define(
+        night,
+        "hub_record",
+        f"select i.record_key from {engine.qualify('staging', 'stg_lake__identifier')} as i"
+        f" inner join {engine.qualify(night, 'hub')} as h on i.identifier_key = h.identifier_key",
+    )
     engine.write(night, "similar_record", _similar(engine, own, learned))
     engine.define(night, "touched_group", _groups(engine, found.since, as_of))
     engine.define(
@@ -206,6 +212,7 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities,
         "universe",
         f"select record_key from {engine.qualify(night, 'change_record')}"
         f" union select record_key from {engine.qualify(night, 'similar_record')}"
+        f" union select record_key from {engine.qualify(night, 'hub_record')}"
         f" union select g.record_key from {engine.qualify('identity', 'record_group')} as g"
         f" inner join {engine.qualify(night, 'touched_group')} as t on g.group_key = t.group_key",
     )
@@ -390,8 +397,7 @@ def _groups(engine: Engine, since: datetime, as_of: datetime) -> str:
         inner join {name(night, "change_node")} as n on g.node = n.node
         union
         select g.group_key from {name("identity", "record_group")} as g
-        inner join {name("staging", "stg_lake__identifier")} as i on g.record_key = i.record_key
-        inner join {name(night, "hub")} as h on i.identifier_key = h.identifier_key
+        inner join {name(night, "hub_record")} as h on g.record_key = h.record_key
         union
         select g.group_key from {name("identity", "record_group")} as g
         inner join {name("identity", "customer_record")} as r on g.record_key = r.record_key

@@ -1,7 +1,8 @@
 """A few dozen people whose records come in random nights, late, corrected and withdrawn: written as lake batches.
 
-Everything that ties people together wrongly or rightly is likely here: shared lines, a mailbox of everybody,
-placeholders, numbers that change hands, names that are nearly another's, accounts, deals that name only an account.
+Everything that ties people together wrongly or rightly is likely here: shared lines and tablets, a mailbox of everybody,
+placeholders, numbers that change hands, customer numbers typed wrong, names that are nearly another's, accounts, deals
+that name only an account.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class Company:
             ("cookie", f"c{person}"),
             ("phone", f"+4930333{person // 2:05d}"),  # a household's
             ("user_id", f"u{person}"),
+            ("cookie", f"tablet{person // 3}"),
         ]
         if kind in ("contact", "lead", "form") and pick.random() < 0.25:  # nobody can tell by these who it is
             return [("email", f"new{pick.randrange(10**6)}@example.com")]
@@ -106,6 +108,11 @@ class Company:
             found.append(pick.choice((*_SHARED, *_ODD)))
         if pick.random() < 0.08:  # a slip: somebody else's
             found.append(("email", f"p{pick.randrange(self.people)}@example.com"))
+        if (
+            kind == "interaction" and pick.random() < 0.2
+        ):  # a call: the agent types a customer number, not always theirs
+            typed = person if pick.random() < 0.7 else pick.randrange(self.people)
+            return [own[1], ("account_ref", f"crm:contact:{typed}-{number}")]
         if kind == "interaction" and pick.random() < 0.1:
             return [pick.choice((*_SHARED, *_ODD))]
         return found

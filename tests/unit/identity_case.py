@@ -33,7 +33,7 @@ class Rec:
     given: str | None = None
     family: str | None = None
     born: date | None = None
-    day: int = 50
+    day: float = 50
     source: str = "s"
     street: str | None = None
     postcode: str | None = None

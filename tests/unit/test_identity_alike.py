@@ -68,6 +68,16 @@ def test_who_is_only_alike_stays_another_customer(other: Rec) -> None:
     assert found.groups() == {frozenset({"a"}), frozenset({"b"})}
 
 
+@pytest.mark.parametrize(("system", "customers"), [("shop", 2), ("forum", 1)])
+def test_two_log_ins_of_one_system_are_never_united_by_likeness(system: str, customers: int) -> None:
+    log_ins = [
+        Rec("in_a", "interaction", [("email", "sun77@example.com"), ("user_id", "shop:u1")]),
+        Rec("in_b", "interaction", [("email", "work@example.org"), ("user_id", f"{system}:u2")]),
+    ]
+    found = resolve([ANNA, contact("b", "Anna", "work@example.org"), *log_ins], learned=learned())
+    assert len(found.groups()) == customers
+
+
 def test_without_a_model_nobody_is_compared() -> None:
     found = resolve([ANNA, contact("b", "Anna", "work@example.org")])
     assert found.groups() == {frozenset({"a"}), frozenset({"b"})}

@@ -89,7 +89,7 @@ def unite(engine: Any, learned: Learned | None) -> None:
     (component, label: of its customer) and `similarity` (record_key_a, record_key_b, probability, is_vetoed,
     is_link), the most alike records of every two components that are possibly one.
 
-    `engine` has `profile`, `folded_profile`, `record_component`, `anchors` and `cannot_link`.
+    `engine` has `profile`, `folded_profile`, `record_component`, `components`, `anchors`, `claim` and `cannot_link`.
     """
     engine.execute(_NOTHING)
     if learned is None:
@@ -143,6 +143,7 @@ class _Compared:
         self._run = _linkage(engine, learned)
         apart = kept_apart(engine)
         self._apart = apart["left"].to_numpy() * parts + apart["right"].to_numpy()
+        self._logs_in = engine.sql(_LOG_INS).to_arrow_table()
         found = engine.sql("select l, r from pair order by l, r").to_arrow_table()
         self._pairs = self._run.score(found["l"].to_numpy(), found["r"].to_numpy())
         self._compare(*self._neighbours())
@@ -185,7 +186,18 @@ class _Compared:
         found, first = np.unique(code[order], return_index=True)
         vetoed = np.isin(found, self._apart)
         vetoed[np.searchsorted(found, code[pairs.vetoes])] = True
-        return found // self._parts, found % self._parts, order[first], vetoed
+        left, right = found // self._parts, found % self._parts
+        return left, right, order[first], vetoed | self._log_in_apart(left, right)
+
+    def _log_in_apart(self, left: Ints, right: Ints) -> Any:
+        """Whether both parts have log-ins of one system: a person has one."""
+        apart = np.zeros(len(left), bool)
+        part, space = (self._logs_in[name].to_numpy() for name in ("part", "space"))
+        for each in np.unique(space):
+            has = np.zeros(self._parts, bool)
+            has[part[space == each]] = True
+            apart |= has[left] & has[right]
+        return apart
 
     def _neighbours(self) -> tuple[Ints, Ints]:
         """Parts that are possibly one, or both likely to be one with a third."""
@@ -298,6 +310,13 @@ _PARTS = """
     from profile p
     left join record_component c on p.record_key = c.record_key and p.is_near
     left join part t using (component)
+"""
+_LOG_INS = """
+    select distinct p.part, c.space
+    from claim c
+    join components k using (node)
+    join part p using (component)
+    where c.is_login
 """
 _RECORD_PAIRS = """
     with record as (

@@ -1,42 +1,41 @@
 """Records without a private identifier: whose are they?
 
-A contact record stands for itself. Anything else that came over a shared line or mailbox belongs to
-the one person whom its name hint means, or who held the number at that time; failing that, to the
-line itself, which is a customer of its own kind. What came over generic values stays nobody's.
+A contact record stands for itself. Anything else that came over a shared line, mailbox or device belongs to
+the one person whom its name hint means; on a browser or device to who logged in minutes before or after; where the
+holders followed each other, to who held it at that time. Failing that, to a family's line or a shared browser itself,
+which is a customer of its own kind. What came over generic values, or a line that strangers share, stays nobody's.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-import pyarrow as pa
-
+from customer360.identity.carriers import NUMBER_RESTS
+from customer360.identity.classify import BROWSERS, PHONES
 from customer360.identity.people import People, match_hints
+
+SESSION = timedelta(minutes=30)  # on a browser or device, who logged in is there so long before and after
+SLIPS = 2  # one use amid more than so many of somebody else's is a slip
+# A device changes hands at once, but not to and fro.
+DEVICE_RESTS = timedelta(days=2)
 
 
 def attach(engine: Any, people: People) -> None:
     """Make the tables `record_component` (record_key, component, kind) and `anchors`.
 
-    `engine` is a DuckDB connection with the inputs, `classes`, `era`, `links`, `linked`, `components` and
+    `engine` is a DuckDB connection with the inputs, `classes`, `links`, `linked`, `components` and
     `assignments`. `kind`: private, shared (the component is the identifier itself) or record (the
     component is the record itself). `anchors` (anchor, component, first_seen_at, kind): what carries a
     customer id from night to night.
     """
     engine.execute(_UNDECIDED)
-    pairs = engine.sql(
-        "select distinct identifier_key, name_hint from undecided where name_hint is not null order by 1, 2"
+    rows = engine.sql(_NAMES_OF_HOLDERS).fetchall()
+    hints = engine.sql(
+        "select distinct identifier_key, name_hint from undecided where name_hint is not null"
     ).fetchall()
-    matches = match_hints(people, pairs)
-    engine.register(
-        "hint_matches",
-        pa.table(
-            {
-                "identifier_key": pa.array([key for key, _ in pairs], pa.int64()),
-                "name_hint": pa.array([hint for _, hint in pairs], pa.string()),
-                "person": pa.array(matches, pa.int64()),
-            }
-        ),
-    )
+    engine.register("hint_match", match_hints(people, sorted(hints), rows))
+    engine.execute(_HOLDERS)
     engine.execute(_RECORDS)
     engine.execute(_ANCHORS)
 
@@ -49,34 +48,134 @@ _UNDECIDED = """
     join classes c on r.identifier_key = c.identifier_key and c.identifier_class = 'shared'
     left join record_names h on r.record_key = h.record_key and h.name_hint is not null
     where r.record_kind not in ('contact', 'lead', 'account', 'form', 'user')
-        and r.record_key not in (select record_key from linked)
-"""
-_RECORDS = """
+        and r.record_key not in (select record_key from linked);
     create or replace temp table held as
-    select e.identifier_key, p.person, min(r.seen_at) >= any_value(e.since) as is_present
-    from era e
-    join person_of p using (identifier_key)
-    join record_spelling s using (name_id)
-    join record_identifiers r on s.record_key = r.record_key and e.identifier_key = r.identifier_key
-    group by 1, 2;
-    create or replace temp table only_holder as
-    select identifier_key, is_present, min(person) as person from held group by 1, 2 having count(*) = 1;
-    create or replace temp table attached as
-    select u.record_key, min(u.identifier_key) as identifier_key,
-        arg_min(c.component, u.identifier_key) as component
+    select r.identifier_key, r.seen_at, l.component
+    from record_identifiers r
+    semi join undecided u on r.identifier_key = u.identifier_key
+    join linked l on r.record_key = l.record_key
+    where r.seen_at is not null
+"""
+# Whose records carry them, and what these are called.
+_NAMES_OF_HOLDERS = """
+    select h.identifier_key, h.component, list(distinct s.name_id order by s.name_id)
+    from (
+        select distinct h.identifier_key, h.component from held h
+        semi join undecided u on h.identifier_key = u.identifier_key and u.name_hint is not null
+    ) h
+    join linked l using (component)
+    join record_spelling s on l.record_key = s.record_key
+    group by all order by all
+"""
+# Who used a shared identifier, from when to when.
+_HOLDERS = f"""
+    create or replace temp table hinted as
+    select u.record_key, u.identifier_key, u.seen_at, m.component
+    from undecided u join hint_match m on u.identifier_key = m.identifier_key and u.name_hint = m.name_hint;
+    create or replace temp table used as
+    select * from held union all select identifier_key, seen_at, component from hinted where seen_at is not null;
+    create or replace temp table holder as
+    with span as (
+        select identifier_key, component, min(seen_at) as first_at, max(seen_at) as last_at, count(*) as uses
+        from used group by 1, 2
+    ),
+    lasting as (
+        select s.* from span s
+        where s.uses > 1 or not exists (
+            from span o
+            where o.identifier_key = s.identifier_key and o.component <> s.component and o.uses > {SLIPS}
+                and o.first_at < s.first_at and o.last_at > s.last_at
+        )
+    ),
+    ordered as (
+        select *, max(last_at) over (
+            partition by identifier_key order by first_at, last_at, component
+            rows between unbounded preceding and 1 preceding
+        ) as before
+        from lasting
+    )
+    select o.*, {PHONES} as is_number,
+        bool_and(
+            before is null or first_at - before >= case
+                when {PHONES} then interval {NUMBER_RESTS.days} days else interval {DEVICE_RESTS.days} days
+            end
+        ) over (partition by o.identifier_key) as is_sequence,
+        count(*) over (partition by o.identifier_key) > 1 and p.is_household as is_family
+    from ordered o
+    join identifiers i on o.identifier_key = i.identifier_key and ({PHONES} or {BROWSERS})
+    join classes c on o.identifier_key = c.identifier_key and c.reason <> 'household_hints'
+    left join person_count p on o.identifier_key = p.identifier_key;
+    -- A number is the next holder's after its last long silence before they are first heard of, a browser when they
+    -- first log in.
+    create or replace temp table held_from as
+    with turn as (
+        select identifier_key, component, is_number, before, first_at from holder
+        where is_sequence and not coalesce(is_family, false)
+    ),
+    seen as (
+        select distinct r.identifier_key, r.seen_at from record_identifiers r
+        semi join turn t on r.identifier_key = t.identifier_key and t.is_number and t.before is not null
+        where r.seen_at is not null
+    ),
+    silence as (
+        select identifier_key, seen_at as until,
+            lag(seen_at) over (partition by identifier_key order by seen_at) as since
+        from seen
+    ),
+    rest as (
+        select t.identifier_key, t.component,
+            coalesce(
+                max(s.until) filter (where s.until - s.since >= interval {NUMBER_RESTS.days} days),
+                arg_max(s.until, (s.until - s.since, s.until))
+            ) as until
+        from turn t
+        join silence s on t.identifier_key = s.identifier_key and s.since >= t.before and s.until <= t.first_at
+        group by 1, 2
+    )
+    select t.identifier_key, t.component,
+        case when t.before is null then timestamp '0001-01-01' else coalesce(r.until, t.first_at) end as from_at
+    from turn t left join rest r using (identifier_key, component)
+"""
+# On a browser, the nearest log-in of its session counts; two at one instant do not.
+_RECORDS = f"""
+    create or replace temp table in_session as
+    with told as (
+        select identifier_key, seen_at, min(component) as component from used
+        group by 1, 2 having count(distinct component) = 1
+    )
+    select u.record_key, u.identifier_key,
+        arg_min(t.component, (t.seen_at > u.seen_at, abs(epoch_us(t.seen_at) - epoch_us(u.seen_at)))) as component
     from undecided u
-    left join hint_matches m on u.identifier_key = m.identifier_key and u.name_hint = m.name_hint
-    left join era e on u.identifier_key = e.identifier_key
-    left join only_holder o on e.identifier_key = o.identifier_key and o.is_present = (u.seen_at >= e.since)
-    join components c on c.node = xor(u.identifier_key, coalesce(m.person, o.person) + 1)
-    group by 1;
+    join identifiers i on u.identifier_key = i.identifier_key and {BROWSERS}
+    join told t on u.identifier_key = t.identifier_key
+        and t.seen_at between u.seen_at - interval {SESSION.seconds} seconds
+        and u.seen_at + interval {SESSION.seconds} seconds
+    group by 1, 2;
+    create or replace temp table in_turn as
+    select u.record_key, u.identifier_key, arg_max(h.component, h.from_at) as component
+    from undecided u
+    join held_from h on u.identifier_key = h.identifier_key and h.from_at <= u.seen_at
+    group by 1, 2;
+    create or replace temp table attached as
+    select record_key, arg_min(component, (certainty, identifier_key)) as component
+    from (
+        select record_key, identifier_key, component, 0 as certainty from hinted
+        union all select record_key, identifier_key, component, 1 from in_session
+        union all select record_key, identifier_key, component, 2 from in_turn
+    ) group by 1;
     create or replace temp table record_component as
     select record_key, component, 'private' as kind from linked
     union all
     select record_key, component, 'private' from attached
     union all
-    select record_key, min(identifier_key), 'shared' from undecided
-    where record_key not in (select record_key from attached) group by 1
+    select u.record_key, min(u.identifier_key), 'shared'
+    from undecided u
+    join identifiers i on u.identifier_key = i.identifier_key
+    join classes c on u.identifier_key = c.identifier_key
+    left join person_count p on u.identifier_key = p.identifier_key
+    where u.record_key not in (select record_key from attached)
+        and (not {PHONES} or p.is_household or c.reason in ('household_hints', 'bridges_persons'))
+    group by 1
     union all
     select distinct record_key, record_key, 'record' from record_names
     where record_kind <> 'interaction' and record_key not in (select record_key from linked)

@@ -17,21 +17,30 @@ import pyarrow as pa
 
 from customer360.sources import OwnIdentities
 
+CLASSES = pa.schema([("identifier_key", pa.int64()), ("identifier_class", pa.string()), ("reason", pa.string())])
 SEEDS = Path(__file__).parent / "seeds"
 SHARED_PERSONS = 2  # from here on an identifier is shared
 GENERIC_PERSONS = 4  # from here on it is nobody's
-# So many different addresses, numbers or log-ins seen with one value are not one person's: with a cookie
-# or device, with a telephone, with anything.
-GENERIC_ADDRESSES = {"browser": 4, "phone": 6, "any": 12}
+GENERIC_RELATIVES = 8  # where all are of one name
+# So many different addresses, numbers or log-ins seen with one value are not one person's: with a telephone, with
+# anything. A browser or device with so many, on one day or in all, is a kiosk or a program: a family has fewer.
+GENERIC_ADDRESSES = {"phone": 6, "any": 12}
+CROWD, CROWD_OF_A_DAY = 7, 4
 RECYCLED_AFTER = timedelta(days=180)  # a number silent this long between two persons has changed hands
 
-_PHONES = "i.identifier_type in ('phone', 'fax')"
-_BROWSERS = "i.identifier_type in ('cookie', 'device')"
+PHONES = "i.identifier_type in ('phone', 'fax')"
+BROWSERS = "i.identifier_type in ('cookie', 'device')"
 _IS_OWN_EMAIL = """i.identifier_type = 'email' and (
     i.identifier_value in (select value from own_email)
     or split_part(i.identifier_value, '@', -1) in (select value from own_domain))"""
-_IS_OWN_NUMBER = f"""{_PHONES} and (
+_IS_OWN_NUMBER = f"""{PHONES} and (
     i.identifier_value in (select value from own_phone) or regexp_matches(i.identifier_value, $own_numbers))"""
+
+
+def _many(count: str) -> str:
+    limit = f"case when {count}.is_household then {GENERIC_RELATIVES} else {GENERIC_PERSONS} end"
+    return f"coalesce({count}.persons, 0) >= {limit}"
+
 
 # The first rule that applies decides: (class, reason, condition on evidence).
 RULES: tuple[tuple[str, str, str], ...] = (
@@ -40,19 +49,20 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("blocked", "invalid", "not i.is_valid"),
     ("blocked", "placeholder", "regexp_matches(i.identifier_type || ' ' || i.identifier_value, $placeholders)"),
     ("generic", "role_mailbox", "i.identifier_type = 'email' and regexp_matches(i.identifier_value, $role_mailboxes)"),
-    ("generic", "many_persons", f"coalesce(p.persons, 0) >= {GENERIC_PERSONS}"),
-    ("generic", "many_names", f"coalesce(h.persons, 0) >= {GENERIC_PERSONS}"),
+    ("generic", "crowd", "d.identifier_key is not null"),
+    ("generic", "many_persons", _many("p")),
+    ("generic", "many_names", _many("h")),
     (
         "generic",
         "switchboard",
-        f"{_PHONES} and ((i.account_record_count > 0 and p.persons >= {SHARED_PERSONS})"
+        f"{PHONES} and ((i.account_record_count > 0 and p.persons >= {SHARED_PERSONS})"
         " or (i.account_record_count > 1 and coalesce(p.persons, 0) = 0))",
     ),
     (
         "generic",
         "many_addresses",
-        f"greatest(s.emails, s.phones, s.user_ids) >= case when {_BROWSERS} then {GENERIC_ADDRESSES['browser']}"
-        f" when {_PHONES} then {GENERIC_ADDRESSES['phone']} else {GENERIC_ADDRESSES['any']} end",
+        f"not {BROWSERS} and greatest(s.emails, s.phones, s.user_ids) >="
+        f" case when {PHONES} then {GENERIC_ADDRESSES['phone']} else {GENERIC_ADDRESSES['any']} end",
     ),
     ("shared", "recycled", "e.identifier_key is not null"),
     ("shared", "household", f"p.persons >= {SHARED_PERSONS} and p.is_household"),
@@ -68,26 +78,33 @@ RULES: tuple[tuple[str, str, str], ...] = (
 BY_VALUE = ("own_address", "own_number", "placeholder", "role_mailbox")
 
 
-def classify(engine: Any, own: OwnIdentities, standing: pa.Table | None = None) -> None:
-    """Make the tables `classes` (identifier_key, identifier_class, reason), `era` and `together` in `engine`.
+def companions(engine: Any, standing: pa.Table) -> None:
+    """Make the tables `together`, `seen_with` and `crowded` in `engine`, a DuckDB connection with `identifiers` and
+    `record_identifiers`.
 
-    `standing` (as `classes`): what was found of identifiers of which not all records are here.
+    `standing` (as `classify`'s `classes`): what was found of identifiers of which not all records are here.
+    `together` (record_key, identifier_key, source, record_kind, seen_at): those of the records that carry several.
+    `seen_with` (identifier_key, emails, phones, user_ids, …): how many others. `crowded` (identifier_key): browsers
+    and devices at which so many have been that what is typed there proves nothing.
+    """
+    engine.register("standing", standing)
+    engine.execute(_SEEN_WITH)
 
-    `engine` is a DuckDB connection with `identifiers`, `record_identifiers` and what `people.People`
-    makes. `era` (identifier_key, since): recycled numbers, and when the present holder's time began.
-    `together` (record_key, identifier_key, source): those of the records that carry several.
+
+def classify(engine: Any, own: OwnIdentities) -> None:
+    """Make the tables `classes` (identifier_key, identifier_class, reason) and `era` in `engine`.
+
+    `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, what `companions` and what
+    `people.People` makes. `era` (identifier_key, since): recycled numbers, and when the present holder's time began.
     """
     parameters = _parameters(engine, own)
     engine.execute(_ERAS)
-    engine.execute(_SEEN_WITH)
     cases = "\n".join(f"when {condition} then '{found} {reason}'" for found, reason, condition in RULES)
     engine.execute(_CLASSES.format(cases=cases), parameters)
-    if standing is not None:
-        engine.register("standing", standing)
-        engine.execute(
-            "update classes set identifier_class = s.identifier_class, reason = s.reason from standing s"
-            " where classes.identifier_key = s.identifier_key"
-        )
+    engine.execute(
+        "update classes set identifier_class = s.identifier_class, reason = s.reason from standing s"
+        " where classes.identifier_key = s.identifier_key"
+    )
 
 
 def nobodys(engine: Any, own: OwnIdentities, values: str) -> None:
@@ -141,7 +158,7 @@ _ERAS = f"""
     create or replace temp table era as
     with several as (
         select p.identifier_key from person_count p
-        join identifiers i on p.identifier_key = i.identifier_key and {_PHONES}
+        join identifiers i on p.identifier_key = i.identifier_key and {PHONES}
         where p.persons >= {SHARED_PERSONS} and not p.is_household
     ),
     used as (
@@ -172,9 +189,9 @@ _ERAS = f"""
     ) group by 1
 """
 # What is seen together on a record; few records carry several identifiers.
-_SEEN_WITH = """
+_SEEN_WITH = f"""
     create or replace temp table together as
-    select r.record_key, r.identifier_key, hash(r.source) as source
+    select r.record_key, r.identifier_key, hash(r.source) as source, r.record_kind, r.seen_at
     from record_identifiers r
     join (select record_key from record_identifiers group by 1 having count(*) > 1) using (record_key);
     create or replace temp table telling as
@@ -205,7 +222,24 @@ _SEEN_WITH = """
     )
     select c.*, coalesce(s.user_ids, least(c.user_ids, 1)) as user_ids_of_one_source
     from counts c
-    left join (select identifier_key, max(user_ids) as user_ids from by_source group by 1) s using (identifier_key)
+    left join (select identifier_key, max(user_ids) as user_ids from by_source group by 1) s using (identifier_key);
+    create or replace temp table crowded as
+    with busy as (
+        select identifier_key, greatest(emails, phones, user_ids) as others
+        from seen_with s join identifiers i using (identifier_key)
+        where {BROWSERS} and greatest(emails, phones, user_ids) >= {CROWD_OF_A_DAY}
+    ),
+    of_a_day as (
+        select b.identifier_key
+        from busy b
+        join together t using (identifier_key)
+        join telling o on t.record_key = o.record_key and t.identifier_key <> o.identifier_key
+        group by b.identifier_key, o.identifier_type, date_trunc('day', t.seen_at)
+        having count(distinct o.identifier_key) >= {CROWD_OF_A_DAY}
+    )
+    select identifier_key from busy where others >= {CROWD}
+    union select identifier_key from of_a_day
+    union select identifier_key from standing where reason = 'crowd'
 """
 _CLASSES = """
     create or replace temp table classes as
@@ -217,5 +251,6 @@ _CLASSES = """
         left join hint_count h using (identifier_key)
         left join seen_with s using (identifier_key)
         left join era e using (identifier_key)
+        left join crowded d using (identifier_key)
     )
 """

@@ -1,12 +1,14 @@
 """Records linked by the identifiers they share: connected components, guarded.
 
 Private identifiers link every record that carries them. A shared one links the contact records that
-carry it together with the same person's name. A component that still names several persons loses its
-weakest bridges, one kind after the other, until it no longer does: they count as shared from then on.
+carry it together with the same person's name. A component that still names several persons, or holds several
+log-ins or customer numbers of one system, loses its weakest bridges, one kind after the other, until it no longer
+does: they count as shared from then on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import pyarrow as pa
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from customer360.identity import claims
 from customer360.identity.people import People
 
 Keys = npt.NDArray[np.int64]
@@ -50,8 +53,8 @@ def link(engine: Any, people: People) -> None:
     """Make the tables `links` (record_key, node, identifier_key), `linked` (record_key, component) and
     `components` (node, component).
 
-    `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `classes`, `together` and what
-    `People` makes; `classes` changes where an identifier turns out to bridge persons. The node of a
+    `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `classes`, `together` what `claims.find`
+    and `People` make; `classes` changes where an identifier turns out to bridge persons. The node of a
     private identifier is its key, that of a person at a shared one is made from both.
     """
     engine.execute("create or replace temp table components (node bigint, component bigint)")
@@ -84,11 +87,23 @@ def _components(engine: Any) -> None:
 
 
 def _doubtful(engine: Any, people: People) -> list[int]:
-    """Components whose contact records name several persons."""
+    """Components whose records name several persons, or claim to be several."""
     several = engine.sql(_NAMES_OF_COMPONENTS).fetchall()
-    people.read([name_id for _, found in several for name_id in found])
+    people.read([name_id for _, found in several for name_id, _ in found])
     united = _united(engine, people)
-    return sorted(component for component, found in several if people.differ(found, united.get(component, ())))
+    named = {component for component, found in several if people.differ(found, united.get(component, ()))}
+    return sorted(named | {component for (component,) in _claimed(engine, people, _CLAIMS_OF_COMPONENTS)})
+
+
+def _claimed(engine: Any, people: People, query: str) -> list[tuple[Any, ...]]:
+    """Rows of `query`, less the last column: claims of one system, where they are several persons'."""
+    rows = engine.sql(query).fetchall()
+    found = [[(node, spelled or []) for node, spelled in row[-1]] for row in rows]
+    claims.read(people, found)
+    one = claims.one_claims(engine) if rows else set()
+    return sorted(
+        {tuple(row[:-1]) for row, each in zip(rows, found, strict=True) if claims.conflict(people, each, one)}
+    )
 
 
 def _united(engine: Any, people: People) -> dict[int, list[int]]:
@@ -104,23 +119,24 @@ def _united(engine: Any, people: People) -> dict[int, list[int]]:
 def _bridges(engine: Any, people: People) -> list[int]:
     """In each doubtful component, the weakest kind of identifiers with several persons near them.
 
-    Near are the names on records that carry the identifier, or another one that was seen with it. If no
+    Near are the names and claims on records that carry the identifier, or another one that was seen with it. If no
     identifier is near two persons, all of the weakest kind that tie others together are bridges.
     """
     engine.execute(_NEIGHBOURS)
     near = engine.sql(_NAMES_NEAR).fetchall()
-    people.read([name_id for *_, found in near for name_id in found])
+    people.read([name_id for *_, found in near for name_id, _ in found])
     united = _united(engine, people)
-    found = [
+    found = {
         (component, kind, key) for component, kind, key, ids in near if people.differ(ids, united.get(component, ()))
-    ]
+    }
+    found |= set(_claimed(engine, people, _CLAIMS_NEAR))
     weakest = _weakest(found)
     rest = [row for row in engine.sql(_TIES).fetchall() if row[0] not in weakest]
     weakest |= _weakest(rest)
-    return sorted(key for component, kind, key in (*found, *rest) if weakest[component] == kind)
+    return sorted({key for component, kind, key in (*found, *rest) if weakest[component] == kind})
 
 
-def _weakest(found: list[tuple[int, str, int]]) -> dict[int, str]:
+def _weakest(found: Iterable[tuple[int, str, int]]) -> dict[int, str]:
     """{component: the weakest kind of identifier among its rows}."""
     kinds: dict[int, str] = {}
     for component, kind, _ in found:
@@ -137,21 +153,32 @@ _LINKS = """
     select r.record_key, r.identifier_key as node, r.identifier_key
     from record_identifiers r {records}
     join classes c on r.identifier_key = c.identifier_key and c.identifier_class = 'private'
+    anti join slip on r.record_key = slip.record_key and r.identifier_key = slip.identifier_key
     left join identifiers i on r.record_kind = 'account' and r.identifier_key = i.identifier_key
     where r.record_kind <> 'account' or i.identifier_type = 'account_ref' or i.person_record_count = 0
     union all
     select r.record_key, xor(r.identifier_key, p.person + 1) as node, r.identifier_key
     from record_identifiers r {records}
     join classes c on r.identifier_key = c.identifier_key and c.identifier_class = 'shared'
-        and c.reason in ('household', 'several_persons', 'recycled')
+        and c.reason in ('household', 'several_persons', 'several_identities', 'recycled')
     join record_spelling s using (record_key)
     join person_of p on r.identifier_key = p.identifier_key and s.name_id = p.name_id
-    where xor(r.identifier_key, p.person + 1) not in (select node from cut)
+    where r.record_kind <> 'interaction' and xor(r.identifier_key, p.person + 1) not in (select node from cut)
 """
 _NAMES_OF_COMPONENTS = """
-    select component, list(distinct name_id order by name_id) as found
-    from open_links l join open_components c using (node) join record_spelling s using (record_key)
-    group by 1 having count(distinct name_id) > 1 order by 1
+    select component, list(row(name_id, weight) order by name_id) as found
+    from (
+        select component, name_id, sum(weight)::integer as weight
+        from (select distinct l.record_key, c.component from open_links l join open_components c using (node))
+        join record_spelling s using (record_key)
+        group by 1, 2
+    )
+    group by 1 having count(*) > 1 order by 1
+"""
+_CLAIMS_OF_COMPONENTS = """
+    select component, list(row(node, found) order by node)
+    from open_components join claim using (node) left join claim_spelling using (node)
+    group by component, space having count(*) > 1 order by component, space
 """
 # A record is tied to its smallest node.
 _TIED = """
@@ -196,16 +223,37 @@ _NEIGHBOURS = """
     select distinct a.component, a.node, b.node as other
     from doubtful_links a join doubtful_links b using (record_key);
     create or replace temp table node_spelling as
-    select distinct l.node, s.name_id from doubtful_links l join record_spelling s using (record_key)
+    select l.node, s.name_id, sum(s.weight)::integer as weight
+    from (select distinct record_key, node from doubtful_links) l join record_spelling s using (record_key)
+    group by 1, 2
 """
 _NAMES_NEAR = """
-    select n.component, coalesce(i.identifier_type, 'same_name') as kind, n.node,
-        list(distinct s.name_id order by s.name_id) as found
-    from neighbours n
-    join node_spelling s on n.other = s.node
-    left join identifiers i on n.node = i.identifier_key
-    group by 1, 2, 3 having count(distinct s.name_id) > 1
+    select component, kind, node, list(row(name_id, weight) order by name_id) as found
+    from (
+        select n.component, coalesce(i.identifier_type, 'same_name') as kind, n.node, s.name_id,
+            sum(s.weight)::integer as weight
+        from neighbours n
+        join node_spelling s on n.other = s.node
+        left join identifiers i on n.node = i.identifier_key
+        group by all
+    )
+    group by 1, 2, 3 having count(*) > 1
     order by 1, 2, 3
+"""
+_CLAIMS_NEAR = """
+    with near as (
+        select distinct n.component, n.node, c.node as claim, c.space
+        from neighbours n
+        join neighbours o on n.other = o.node
+        join claim c on o.other = c.node
+    )
+    select n.component, coalesce(i.identifier_type, 'same_name') as kind, n.node,
+        list(row(n.claim, s.found) order by n.claim)
+    from near n
+    left join identifiers i on n.node = i.identifier_key
+    left join claim_spelling s on n.claim = s.node
+    group by n.component, kind, n.node, n.space having count(*) > 1
+    order by n.component, kind, n.node, n.space
 """
 _TIES = """
     select n.component, coalesce(i.identifier_type, 'same_name') as kind, n.node

@@ -23,7 +23,7 @@ def group(engine: Any) -> None:
     """Make the tables `record_group` (record_key, group_key) and `node_group` (node, group_key).
 
     `engine` is a DuckDB connection with the inputs, `record_references` (record_key, reference), `classes`,
-    `components`, `linked` (record_key, component), `similarity` and `decided`. Nodes are identifiers' keys and
+    `components`, `linked` (record_key, component), `slip`, `similarity` and `decided`. Nodes are identifiers' keys and
     `reference_node`s. A record that nothing ties to others is left out.
     """
     engine.execute(_TIES)
@@ -45,6 +45,8 @@ _TIES = f"""
     join open_identifier o using (identifier_key)
     left join components c on r.identifier_key = c.node
     where c.node is null or r.record_kind = 'account'
+    union
+    select record_key, identifier_key from slip
     union
     select record_key, {reference_node("reference")} from record_references
     union

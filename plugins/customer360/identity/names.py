@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from customer360.identity.scripts import given_in_chinese, in_latin
+
 NICKNAMES = Path(__file__).parent / "seeds" / "nicknames.csv"
 MANY = 40  # more different names than this are never sorted out: they are that many persons
 
@@ -29,9 +31,14 @@ _GENERATIONS |= {"senior": "senior", "ii": "second", "iii": "third", "iv": "four
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "đ": "d", "ł": "l", "ı": "i", "þ": "th", "'": "", "’": "", "`": ""}
 )
-# One sound in several spellings: Mueller, Meyer, Stephan, Schmitt, Martha, Becker.
-_SPELLINGS = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("y", "i"), ("ph", "f"), ("th", "t"), ("dt", "t"), ("ck", "k"))
+# One sound in several spellings: Mueller, Meyer, Stephan, Schmitt, Martha, Becker; then those of romanised Cyrillic:
+# Mikhail, Alexei, Iwanow, Kuznetsov, Julia.
+_SPELLINGS = (
+    *(("ae", "a"), ("oe", "o"), ("ue", "u"), ("y", "i"), ("j", "i"), ("ph", "f"), ("th", "t")),
+    *(("dt", "t"), ("ck", "k"), ("kh", "h"), ("zh", "z"), ("x", "ks"), ("w", "v"), ("tz", "c"), ("ts", "c")),
+)
 _DOUBLED = re.compile(r"([^\W\d_])\1")
+_SOFT = re.compile(r"\Ai[eo]")  # Yevgeny, Evgeny
 _SLAVIC = re.compile(r"(?<=..)(?:(ov|ev)a|(sk)a(?:ia)?)\Z")  # Ivanova is an Ivanov, Kowalska a Kowalski
 _WORD = re.compile(r"[^\W\d_]+")
 # What turns one given name into another, mostly a man's into a woman's.
@@ -54,10 +61,13 @@ Rule = Callable[[Name, Name], bool]
 def fold(full: str | None, given: str | None = None, family: str | None = None, birth_date: date | None = None) -> Name:
     """Lower case, without marks, titles and punctuation. The parts count where both are known."""
     text = f"{given} {family}" if given and family else full or given or family or ""
-    words = _words(text)
+    before, comma, after = text.partition(",")
+    is_swapped = bool(comma) and not set(_words(after)) <= _GENERATIONS.keys()
+    words = _words(after) + _words(before) if is_swapped else _words(text)
     tokens = tuple(word for word in words if word not in _GENERATIONS)
     generation = next((_GENERATIONS[word] for word in words[1:] if word in _GENERATIONS), "")
-    known = tuple(word for word in _words(given) if word not in _GENERATIONS) if given and family else ()
+    told = given if given and family else after if is_swapped else given_in_chinese(text)
+    known = tuple(word for word in _words(told) if word not in _GENERATIONS) if told else ()
     return Name(tokens, known, generation, birth_date)
 
 
@@ -104,8 +114,9 @@ def same_owner(a: Name, b: Name) -> bool:
     """`same_person`, or a changed family name: for values that people take with them through life."""
     if same_person(a, b):
         return True
-    known = a.given and b.given and min(len(word) for word in a.given + b.given) > 1
-    return bool(known) and not contradict(a, b) and _words_alike(a.given, b.given)
+    one, other = a.given or _first_names(a), b.given or _first_names(b)
+    known = one and other and min(len(word) for word in one + other) > 1
+    return bool(known) and not contradict(a, b) and _words_alike(one, other)
 
 
 def same_account(a: Name, b: Name) -> bool:
@@ -122,6 +133,21 @@ def contradict(a: Name, b: Name) -> bool:
     return a.birth_date is not None and b.birth_date is not None and _dates_differ(a.birth_date, b.birth_date)
 
 
+def is_full(name: Name) -> bool:
+    """Whether a name has two words that are no initials."""
+    return sum(len(word) > 1 for word in name.tokens) > 1
+
+
+def is_name(words: Sequence[str]) -> bool:
+    """Whether `words`, of an address, look like a person's name: two of them, or one that holds a listed given name."""
+    return sum(len(word) > 1 for word in words) > 1 or any(
+        word.startswith(given) or word.endswith(given)
+        for word in words
+        for given in _long_given_names()
+        if given in word
+    )
+
+
 def order(name: Name) -> tuple[object, ...]:
     """Order of decision: the most telling names first."""
     told = name.birth_date or date.min
@@ -130,6 +156,13 @@ def order(name: Name) -> tuple[object, ...]:
 
 def _fits(name: Name, group: Collection[Name], same: Rule) -> bool:
     return any(same(name, other) for other in group) and not any(contradict(name, other) for other in group)
+
+
+def _first_names(name: Name) -> tuple[str, ...]:
+    """All but the last word, where that is not a given name written last (Mueller Hans)."""
+    *first, last = name.tokens
+    is_told = last not in _nicknames() or all(word in _nicknames() for word in first)
+    return tuple(first) if is_told else ()
 
 
 def _dates_differ(a: date, b: date) -> bool:
@@ -144,7 +177,7 @@ def _dates_differ(a: date, b: date) -> bool:
 
 @lru_cache(maxsize=1 << 18)
 def _words(text: str) -> tuple[str, ...]:
-    lowered = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
+    lowered = unicodedata.normalize("NFKD", in_latin(text).lower().translate(_LETTERS))
     plain = "".join(char for char in lowered if not unicodedata.combining(char))
     return tuple(word for word in _WORD.findall(plain) if word not in _NOT_A_NAME)
 
@@ -168,7 +201,8 @@ def _alike(a: str, b: str) -> bool:
     short, long = (a, b) if (len(a), a) <= (len(b), b) else (b, a)
     if len(short) == 1:
         return long.startswith(short)
-    if b in _formal(a) or a in _formal(b):  # two short forms of one name may well be brothers': Jo, Jan
+    # Two short forms of one name may well be brothers': Jo, Jan.
+    if _sound(b) in _formal(a) or _sound(a) in _formal(b):
         return True
     return _one_word(short, long) or _one_word(*sorted((_sound(short), _sound(long)), key=lambda x: (len(x), x)))
 
@@ -198,12 +232,20 @@ def _slip(short: str, long: str) -> bool:
 def _sound(word: str) -> str:
     for written, heard in _SPELLINGS:
         word = word.replace(written, heard)
-    return _SLAVIC.sub(lambda end: end[1] or end[2] + "i", _DOUBLED.sub(r"\1", word))
+    word = _SOFT.sub("e", _DOUBLED.sub(r"\1", word))
+    return _SLAVIC.sub(lambda end: end[1] or end[2] + "i", word)
 
 
 @lru_cache(maxsize=1 << 16)
 def _formal(word: str) -> frozenset[str]:
-    return _nicknames().get(word, frozenset((word,)))
+    """Sounds of the given names that a word may stand for."""
+    return frozenset(map(_sound, _nicknames().get(word, (word,))))
+
+
+@lru_cache(maxsize=1)
+def _long_given_names() -> frozenset[str]:
+    """Those that hardly begin or end another word."""
+    return frozenset(word for word in _nicknames() if len(word) > 4)
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """Who uses an identifier: the different persons named on the records that carry it.
 
-Names of contact records are facts. The names that telephones and mail programs show are hints, and
-count only when there are many of them, or two of one family.
+Names of contact records are facts. The names that telephones and mail programs show are hints: one may be
+anything, several of one name are evidence of a person.
 """
 
 from __future__ import annotations
@@ -21,15 +21,20 @@ _RULES: dict[str, Rule] = {
     "account_ref": names.same_account,
     "loyalty": names.same_account,
 }
-_HINT_RECORDS = 2  # a hint seen this often is no slip
+# Evidence of a person: a fact, or hints on so many records.
+FACT = _ENOUGH = 2
+HINT = 1
+_NAME_SHOWN = r"[^@0-9]+[ ,][^@0-9]+|[\x{4e00}-\x{9fff}]{2,4}"  # two words, or a Chinese one
+Spelled = tuple[int, int]  # name id, weight of the evidence for it
 
 
 class People:
     """The names of one night, and who is who behind each identifier.
 
-    Makes in `engine` (a DuckDB connection that has the three inputs) the tables
-    `record_spelling` (record_key, name_id), `person_of` (identifier_key, name_id, person: numbered from
-    0 within the identifier; names that could be several persons are left out), `person_count`
+    A name typed where a crowd types (`classify.companions`) is nobody's evidence.
+    Makes in `engine` (a DuckDB connection that has the three inputs and `crowded`) the tables
+    `record_spelling` (record_key, name_id, weight), `person_of` (identifier_key, name_id, person: numbered from
+    0 within the identifier; names that could be several persons, and single hints, are left out), `person_count`
     (identifier_key, persons, is_household) and `hint_count` (identifier_key, persons, is_household).
     """
 
@@ -60,45 +65,53 @@ class People:
         """Identifiers that have shown several names to be one person's."""
         return sorted(self._united)
 
-    def differ(self, name_ids: Sequence[int], united_by: Sequence[int] = ()) -> bool:
+    def told(self, spelled: Sequence[Spelled]) -> bool:
+        """Whether these names are evidence enough of anybody."""
+        return sum(weight for name_id, weight in spelled if self._spelled[name_id].tokens) >= _ENOUGH
+
+    def differ(self, spelled: Sequence[Spelled], united_by: Sequence[int] = ()) -> bool:
         """Whether these names are certainly not all one person's. `united_by`: identifiers of the same records,
         whose word counts where names alone would not do."""
-        self.read(name_ids)
-        distinct = sorted({self._spelled[each] for each in name_ids if self._spelled[each].tokens}, key=names.order)
-        if len(distinct) > names.MANY:
+        self.read([name_id for name_id, _ in spelled])
+        weights: dict[Name, int] = {}
+        for name_id, weight in spelled:
+            if (name := self._spelled[name_id]).tokens:
+                weights[name] = weights.get(name, 0) + weight
+        if len(weights) > names.MANY:
             return True
         united = set().union(*(self._united.get(key, set()) for key in united_by))
 
         def same(a: Name, b: Name) -> bool:
             return names.same_person(a, b) or frozenset((a, b)) in united
 
-        return len(set(names.groups(distinct, same)) - {None}) > 1
+        return len(_grouped(list(weights), names.groups(list(weights), same), list(weights.values()))) > 1
 
     def _sort_out(self) -> None:
         """`person_of` and `person_count`: only identifiers with several spellings are looked at one by one."""
         several = self.engine.sql(_SEVERAL.format(many=names.MANY)).fetchall()
-        self.read([name_id for _, _, found in several for name_id in found])
+        self.read([name_id for _, _, found, _ in several for name_id in found])
         keys: list[int] = []
         ids: list[int] = []
         persons: list[int] = []
         counts: list[tuple[int, int, bool]] = []
-        for key, kind, found in several:
+        for key, kind, found, weights in several:
             each = [self._spelled[name_id] for name_id in found]
             places = names.groups(each, _RULES.get(kind, names.same_person))
-            groups = _grouped(each, places)
-            counts.append((key, len(groups), _is_household(groups)))
-            united = {frozenset(pair) for group in groups for pair in _pairs(group)} if kind in _RULES else set()
-            if united:
-                self._united[key] = united
+            groups = _grouped(each, places, weights)
+            counts.append((key, len(groups), _is_household(list(groups.values()))))
+            if kind in _RULES:
+                united = {frozenset(pair) for group in groups.values() for pair in _pairs(group)}
+                if united:
+                    self._united[key] = united
             for name_id, place in zip(found, places, strict=True):
-                if place is not None:
+                if place in groups:
                     keys.append(key)
                     ids.append(name_id)
                     persons.append(place)
         found_persons = pa.table({"identifier_key": _int64(keys), "name_id": _int64(ids), "person": _int64(persons)})
         self.engine.register("sorted_out", found_persons)
         self.engine.register("counted", _counts(counts))
-        self.engine.execute(_PERSONS.format(many=names.MANY))
+        self.engine.execute(_PERSONS.format(many=names.MANY, enough=_ENOUGH))
 
     def _count_hints(self) -> None:
         rows = self.engine.sql(_HINTS.format(many=names.MANY)).fetchall()
@@ -109,38 +122,43 @@ class People:
                 continue
             seen = {names.fold(text): times for text, times in zip(spelled, records, strict=True)}
             full = sorted((name for name in seen if len(name.tokens) > 1), key=names.order)
-            groups = _grouped(full, names.groups(full, names.same_person))
-            lasting = all(sum(seen[name] for name in group) >= _HINT_RECORDS for group in groups)
-            counts.append((key, len(groups), lasting and _is_household(groups)))
+            places = names.groups(full, names.same_person)
+            all_groups = _grouped(full, places, [_ENOUGH] * len(full))
+            lasting = len(_grouped(full, places, [seen[name] for name in full])) == len(all_groups)
+            counts.append((key, len(all_groups), lasting and _is_household(list(all_groups.values()))))
         self.engine.register("hint_count", _counts(counts))
 
 
-def match_hints(people: People, pairs: Sequence[tuple[int, str]]) -> list[int | None]:
-    """Person of each (identifier_key, name hint) among the identifier's own, where it can only be one."""
-    engine = people.engine
-    engine.register("hinted", pa.table({"identifier_key": _int64(sorted({key for key, _ in pairs}))}))
-    rows = engine.sql(
-        "select identifier_key, person, list(name_id order by name_id) from person_of"
-        " join hinted using (identifier_key) group by all order by all"
-    ).fetchall()
-    people.read([name_id for *_, ids in rows for name_id in ids])
+def match_hints(
+    people: People, hints: Sequence[tuple[int, str]], holders: Sequence[tuple[int, int, list[int]]]
+) -> pa.Table:
+    """(identifier_key, name_hint, component) of those `hints` (identifier_key, name hint) that can mean only one of the
+    identifier's `holders` (identifier_key, component, name ids)."""
+    people.read([name_id for *_, ids in holders for name_id in ids])
     known: dict[int, list[tuple[int, list[Name]]]] = {}
-    for key, person, ids in rows:
-        known.setdefault(key, []).append((person, [people.name(name_id) for name_id in ids]))
-    matches: list[int | None] = []
-    for key, hint in pairs:
+    for key, component, ids in holders:
+        known.setdefault(key, []).append((component, [people.name(name_id) for name_id in ids]))
+    matches: list[tuple[int, str, int]] = []
+    for key, hint in hints:
         of_key = known.get(key, [])
         place = names.only_match(names.fold(hint), [group for _, group in of_key], names.same_person)
-        matches.append(None if place is None else of_key[place][0])
-    return matches
+        if place is not None:
+            matches.append((key, hint, of_key[place][0]))
+    keys, texts, components = zip(*matches, strict=True) if matches else ((), (), ())
+    return pa.table(
+        {"identifier_key": _int64(keys), "name_hint": pa.array(texts, pa.string()), "component": _int64(components)}
+    )
 
 
-def _grouped(each: Sequence[Name], places: Sequence[int | None]) -> list[list[Name]]:
+def _grouped(each: Sequence[Name], places: Sequence[int | None], weights: Sequence[int]) -> dict[int, list[Name]]:
+    """The names of each person of whom there is evidence enough."""
     groups: dict[int, list[Name]] = {}
-    for name, place in zip(each, places, strict=True):
+    weight_of: dict[int, int] = {}
+    for name, place, weight in zip(each, places, weights, strict=True):
         if place is not None and name.tokens:
             groups.setdefault(place, []).append(name)
-    return [groups[place] for place in sorted(groups)]
+            weight_of[place] = weight_of.get(place, 0) + weight
+    return {place: groups[place] for place in sorted(groups) if weight_of[place] >= _ENOUGH}
 
 
 def _pairs(group: Sequence[Name]) -> list[tuple[Name, Name]]:
@@ -169,39 +187,48 @@ def _counts(rows: Sequence[tuple[int, int, bool]]) -> pa.Table:
     )
 
 
-_SPELLINGS = """
+_SPELLINGS = f"""
     create or replace temp table named_record as
     select record_key, coalesce(full_name, '') as full_name, coalesce(given_name, '') as given_name,
-        coalesce(family_name, '') as family_name, coalesce(birth_date, date '0001-01-01') as known_date
+        coalesce(family_name, '') as family_name, coalesce(birth_date, date '0001-01-01') as known_date,
+        {FACT} as weight
     from record_names
     where record_kind not in ('interaction', 'account')
-        and (full_name <> '' or given_name <> '' or family_name <> '');
+        and record_key not in (select record_key from record_identifiers semi join crowded using (identifier_key))
+        and (full_name <> '' or given_name <> '' or family_name <> '')
+    union all
+    select record_key, name_hint, '', '', date '0001-01-01', {HINT}
+    from record_names
+    where record_kind = 'interaction' and regexp_full_match(name_hint, '{_NAME_SHOWN}')
+        and record_key not in (select record_key from record_identifiers semi join crowded using (identifier_key));
     create or replace temp table spelling as
     select (row_number() over (order by full_name, given_name, family_name, known_date)) as name_id, *,
         case when known_date > date '0001-01-01' then known_date end as birth_date
     from (select distinct full_name, given_name, family_name, known_date from named_record);
     create or replace temp table record_spelling as
-    select n.record_key, s.name_id
+    select n.record_key, s.name_id, n.weight
     from named_record n join spelling s using (full_name, given_name, family_name, known_date);
     create or replace temp table identifier_spelling as
-    select distinct r.identifier_key, s.name_id
+    select r.identifier_key, s.name_id, sum(s.weight)::integer as weight
     from record_identifiers r join record_spelling s using (record_key)
+    group by 1, 2
 """
 _SEVERAL = """
-    select identifier_key, i.identifier_type, found from (
-        select identifier_key, list(name_id order by name_id) as found
+    select identifier_key, i.identifier_type, found, weights from (
+        select identifier_key, list(name_id order by name_id) as found, list(weight order by name_id) as weights
         from identifier_spelling group by 1 having count(*) between 2 and {many}
     ) join identifiers i using (identifier_key) order by identifier_key
 """
 # An identifier with one spelling has one person; one with very many has as many, and nobody sorts them out.
 _PERSONS = """
     create or replace temp table spelling_count as
-    select identifier_key, count(*) as spellings, min(name_id) as name_id from identifier_spelling group by 1;
+    select identifier_key, count(*) as spellings, min(name_id) as name_id, max(weight) >= {enough} as is_told
+    from identifier_spelling group by 1;
     create or replace temp table person_of as
-    select identifier_key, name_id, 0 as person from spelling_count where spellings = 1
+    select identifier_key, name_id, 0 as person from spelling_count where spellings = 1 and is_told
     union all select identifier_key, name_id, person from sorted_out;
     create or replace temp table person_count as
-    select identifier_key, 1 as persons, false as is_household from spelling_count where spellings = 1
+    select identifier_key, is_told::integer as persons, false as is_household from spelling_count where spellings = 1
     union all select identifier_key, persons, is_household from counted
     union all select identifier_key, spellings, false from spelling_count where spellings > {many}
 """

@@ -17,14 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.engines.base import SLICE, Engine
-from customer360.identity import alike, decisions, linkage_model, registry, review
+from customer360.identity import alike, carriers, claims, decisions, linkage_model, registry, review
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
-from customer360.identity.classify import classify
+from customer360.identity.classify import CLASSES, classify, companions
 from customer360.identity.constraints import constrain, stand_apart
 from customer360.identity.graph import link
 from customer360.identity.groups import group
 from customer360.identity.people import People
+from customer360.identity.reunite import reunite
 from customer360.linkage.learned import Learned
 from customer360.sources import OwnIdentities
 
@@ -211,9 +212,13 @@ def _tie(workspace: Any, given: Mapping[str, pa.Table], own: OwnIdentities, stan
     workspace.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
     for name, rows in given.items():
         workspace.register(name, rows)
+    companions(workspace, CLASSES.empty_table() if standing is None else standing)
     people = People(workspace)
-    classify(workspace, own, standing)
+    classify(workspace, own)
+    claims.find(workspace)
+    carriers.part(workspace, people)
     link(workspace, people)
+    reunite(workspace, people)
     constrain(workspace)
     attach(workspace, people)
     stand_apart(workspace)

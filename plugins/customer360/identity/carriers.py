@@ -1,0 +1,282 @@
+"""Carriers: telephones, browsers and devices. Are all who used one the same person?
+
+What was seen together without its help (log-ins, addresses, customer numbers) is an identity. Several identities on
+one carrier are several persons where their names, claims or addresses say so, or each has nearly all that a person
+has; on a telephone also where one follows the other after a rest, as a number does that is given away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from customer360.identity import claims, names
+from customer360.identity.classify import BROWSERS, PHONES
+from customer360.identity.graph import components
+from customer360.identity.people import FACT, HINT, People, Spelled
+
+NUMBER_RESTS = timedelta(days=28)  # an operator leaves a number alone so long before it gives it away
+FULL = 2  # identities that differ in so many kinds of what a person has are no halves of one
+MANY = 12  # identities from here on are several persons without a look at each
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(slots=True)
+class Identity:
+    """What is known of one: names, {system: claims}, words of its addresses' local parts, its telephones."""
+
+    spelled: list[Spelled] = field(default_factory=list)
+    claims: dict[int, set[int]] = field(default_factory=dict)
+    addresses: list[tuple[str, ...]] = field(default_factory=list)
+    numbers: set[int] = field(default_factory=set)
+
+    def differs_in(self, other: Identity) -> int:
+        """In how many kinds both have something, and not the same."""
+        both = [(self.claims, other.claims), (self.addresses, other.addresses)]
+        if self.numbers.isdisjoint(other.numbers):
+            both.append((self.numbers, other.numbers))
+        return sum(bool(one and another) for one, another in both)
+
+
+class Span(NamedTuple):
+    """An identity's uses of a carrier. `is_stated`: a contact record says that it is theirs. `typed`: the only record,
+    if somebody typed a customer number during a call and nothing else on it says who called."""
+
+    identity: int
+    first_at: datetime
+    last_at: datetime
+    uses: int
+    is_stated: bool
+    typed: int | None
+
+
+def part(engine: Any, people: People) -> None:
+    """Let `classes` say shared of carriers that several persons used; make table `slip` (record_key, identifier_key):
+    what is on a record and says nothing of who it is of. That is a customer number typed wrong during a call, or a
+    telephone that somebody else lent for one.
+
+    `engine` is a DuckDB connection with the inputs, `classes`, `together` and what `People` and `claims.find` make.
+    """
+    engine.execute(_STRONG)
+    ties = engine.sql("from strong_tie").to_arrow_table()
+    node, identity = components(ties.column("tie").to_numpy(), ties.column("node").to_numpy())
+    engine.register("strong_component", pa.table({"node": pa.array(node), "identity": pa.array(identity)}))
+    engine.execute(_SPANS)
+    rows = engine.sql("select identifier_key, is_number, spans from carried order by identifier_key").fetchall()
+    known = _known(engine)
+    people.read([name_id for each in known.values() for name_id, _ in each.spelled])
+    one = claims.one_claims(engine)
+    parted: list[tuple[int, str]] = []
+    shown = _shown(engine, people)
+    slips = _misnamed(people, shown)
+    lent: set[tuple[int, int]] = set()
+    for key, is_number, found in rows:
+        reason, odd = _judged(people, known, one, sorted(Span(*span) for span in found), is_number)
+        for record in odd:
+            if record in shown and record not in slips:
+                lent.add((record, key))
+            else:
+                slips.add(record)
+        if reason:
+            parted.append((key, reason))
+    keys, reasons = zip(*parted, strict=True) if parted else ((), ())
+    table = pa.table({"identifier_key": pa.array(keys, pa.int64()), "reason": pa.array(reasons, pa.string())})
+    engine.register("parted_carrier", table)
+    engine.register("mistyped", pa.table({"record_key": pa.array(sorted(slips), pa.int64())}))
+    records, carriers = zip(*sorted(lent), strict=True) if lent else ((), ())
+    engine.register(
+        "lent",
+        pa.table({"record_key": pa.array(records, pa.int64()), "identifier_key": pa.array(carriers, pa.int64())}),
+    )
+    engine.execute(_SLIPS)
+    engine.execute(
+        "update classes set identifier_class = 'shared', reason = p.reason from parted_carrier p"
+        " where classes.identifier_key = p.identifier_key"
+    )
+
+
+def _shown(engine: Any, people: People) -> dict[int, tuple[Spelled, list[Spelled]]]:
+    """{interaction with a customer number: (the name it shows, names of that customer on other records)}."""
+    rows = engine.sql(_SHOWN).fetchall()
+    people.read([name_id for _, name_id, spelled in rows for name_id in (name_id, *(each for each, _ in spelled))])
+    return {
+        record: (
+            (name_id, FACT),
+            [(each, weight - HINT * (each == name_id)) for each, weight in spelled if weight > HINT or each != name_id],
+        )
+        for record, name_id, spelled in rows
+    }
+
+
+def _misnamed(people: People, shown: dict[int, tuple[Spelled, list[Spelled]]]) -> set[int]:
+    """Interactions whose customer number is that of somebody of another name than they show."""
+    return {
+        record
+        for record, (name, spelled) in shown.items()
+        if people.told(spelled)
+        and people.differ([*spelled, name])
+        and not _words_of(people, [name]) & _words_of(people, spelled)
+    }
+
+
+def _words_of(people: People, spelled: Sequence[Spelled]) -> set[str]:
+    return {word for name_id, _ in spelled for word in people.name(name_id).tokens if len(word) > 2}
+
+
+def _judged(
+    people: People, known: dict[int, Identity], one: set[tuple[int, int]], spans: list[Span], is_number: bool
+) -> tuple[str | None, set[int]]:
+    """(why the identities on a carrier are several persons, or None; records that are there by a slip)."""
+    if len(spans) > MANY:
+        return "several_identities", set()
+    odd: set[int] = set()
+    reasons: list[str] = []
+    for a, b in combinations(spans, 2):
+        if reason := _parted_by(people, known, one, a, b, is_number):
+            many, few = sorted((a, b), key=lambda span: (span.typed is None, span.is_stated, span.uses), reverse=True)
+            is_owners = many.is_stated or many.uses > few.uses
+            if few.typed is not None and is_owners and not _related(people, known, few, many):
+                odd.add(few.typed)
+            else:
+                reasons.append(reason)
+    return (reasons[0] if reasons else None), odd
+
+
+def _related(people: People, known: dict[int, Identity], a: Span, b: Span) -> bool:
+    """Whether two identities have a word of their names or addresses in common, as relatives do."""
+    one, other = (
+        _words_of(people, each.spelled) | {word for local in each.addresses for word in local if len(word) > 2}
+        for each in (known.get(a.identity, Identity()), known.get(b.identity, Identity()))
+    )
+    return bool(one & other)
+
+
+def _known(engine: Any) -> dict[int, Identity]:
+    known: dict[int, Identity] = {}
+    for identity, name_id, weight in engine.sql(_NAMES).fetchall():
+        known.setdefault(identity, Identity()).spelled.append((name_id, weight))
+    for identity, space, node in engine.sql(_CLAIMS).fetchall():
+        known.setdefault(identity, Identity()).claims.setdefault(space, set()).add(node)
+    for identity, address in engine.sql(_ADDRESSES).fetchall():
+        known.setdefault(identity, Identity()).addresses.append(_local_words(address))
+    for identity, number in engine.sql(_NUMBERS).fetchall():
+        known.setdefault(identity, Identity()).numbers.add(number)
+    return known
+
+
+def _parted_by(
+    people: People, known: dict[int, Identity], one: set[tuple[int, int]], a: Span, b: Span, is_number: bool
+) -> str | None:
+    """Why two identities on one carrier are two persons, or None."""
+    x, y = known.get(a.identity, Identity()), known.get(b.identity, Identity())
+    if x.spelled and y.spelled and people.told(x.spelled) and people.told(y.spelled):
+        if not people.differ([*x.spelled, *y.spelled]):
+            return None
+        return "recycled" if is_number and _rested(a, b) else "several_identities"
+    alike = [_alike(left, right) for left in x.addresses for right in y.addresses]
+    if True in alike:
+        return None
+    if is_number and _rested(a, b):
+        return "recycled"
+    claimed = any(
+        (left, right) not in one
+        for space in x.claims.keys() & y.claims.keys()
+        for left in x.claims[space]
+        for right in y.claims[space]
+    )
+    return "several_identities" if claimed or False in alike or x.differs_in(y) >= FULL else None
+
+
+def _rested(a: Span, b: Span) -> bool:
+    return max(a.first_at, b.first_at) - min(a.last_at, b.last_at) >= NUMBER_RESTS
+
+
+def _local_words(address: str) -> tuple[str, ...]:
+    return tuple(_LETTERS.findall(address.partition("@")[0].partition("+")[0].lower()))
+
+
+def _alike(a: tuple[str, ...], b: tuple[str, ...]) -> bool | None:
+    """Whether two addresses may be one person's: yes if one holds a word of the other, no if both hold a person's
+    name, else nobody knows."""
+    x, y = "".join(a), "".join(b)
+    if any(len(word) > 3 and word in y for word in a) or any(len(word) > 3 and word in x for word in b):
+        return True
+    return False if names.is_name(a) and names.is_name(b) else None
+
+
+_IDENTIFIERS = f"""
+    select i.identifier_key, i.identifier_type, i.identifier_value, {PHONES} as is_number,
+        {PHONES} or {BROWSERS} as is_carrier
+    from identifiers i
+    join classes c on i.identifier_key = c.identifier_key and c.identifier_class = 'private'
+"""
+# Identities are ties of what is no carrier.
+_STRONG = f"""
+    create or replace temp table strong_link as
+    select t.record_key, t.identifier_key as node,
+        i.identifier_type = 'account_ref' and t.record_kind = 'interaction' as is_typed
+    from together t join ({_IDENTIFIERS}) i on t.identifier_key = i.identifier_key and not i.is_carrier;
+    create or replace temp table strong_tie as
+    select t.tie, l.node
+    from strong_link l join (select record_key, min(node) as tie from strong_link group by 1) t using (record_key)
+"""
+_SPANS = f"""
+    create or replace temp table span as
+    with identity_of as (
+        select l.record_key, min(coalesce(s.identity, l.node)) as identity, bool_and(l.is_typed) as is_typed
+        from strong_link l left join strong_component s using (node) group by 1
+    )
+    select t.identifier_key, i.is_number, o.identity, min(t.seen_at) as first_at, max(t.seen_at) as last_at,
+        count(*) as uses, bool_or(t.record_kind <> 'interaction') as is_stated,
+        case when i.is_number and count(*) = 1 and bool_and(o.is_typed) then min(t.record_key) end as typed
+    from together t
+    join ({_IDENTIFIERS}) i on t.identifier_key = i.identifier_key and i.is_carrier
+    join identity_of o on t.record_key = o.record_key
+    where t.seen_at is not null
+    group by 1, 2, 3;
+    create or replace temp table carried as
+    select identifier_key, any_value(is_number) as is_number,
+        list(row(identity, first_at, last_at, uses, is_stated, typed) order by identity) as spans
+    from span group by 1 having count(*) > 1;
+    create or replace temp table asked_identity as
+    select distinct s.identity, coalesce(c.node, s.identity) as node
+    from (select unnest(spans)[1] as identity from carried) s
+    left join strong_component c using (identity)
+"""
+_SLIPS = """
+    create or replace temp table slip as
+    select t.record_key, t.identifier_key
+    from together t semi join mistyped using (record_key) semi join claim on t.identifier_key = claim.node
+    union
+    select record_key, identifier_key from lent
+"""
+_NAMES = """
+    select a.identity, s.name_id, sum(s.weight)::integer
+    from asked_identity a join identifier_spelling s on a.node = s.identifier_key
+    group by 1, 2 order by 1, 2
+"""
+_CLAIMS = "select a.identity, c.space, c.node from asked_identity a join claim c using (node) order by all"
+_ADDRESSES = """
+    select a.identity, i.identifier_value
+    from asked_identity a join identifiers i on a.node = i.identifier_key and i.identifier_type = 'email'
+    order by all
+"""
+_NUMBERS = """
+    select identity, identifier_key from span semi join asked_identity using (identity) where is_number order by all
+"""
+_SHOWN = """
+    select t.record_key, s.name_id, c.found
+    from together t
+    join record_spelling s on t.record_key = s.record_key
+    join identifiers i on t.identifier_key = i.identifier_key and i.identifier_type = 'account_ref'
+    join claim_spelling c on t.identifier_key = c.node
+    where t.record_kind = 'interaction'
+    order by all
+"""
