@@ -38,7 +38,9 @@ def steps(as_of: datetime) -> bool:
 
 def mapped(settings: Settings) -> Mapped:
     with duckdb.connect(str(settings.local / "engine/customer360.duckdb"), read_only=True) as engine:
-        rows = engine.sql("select record_kind, source_record_id, customer_id from marts.customer_identity_map").fetchall()
+        rows = engine.sql(
+            "select record_kind, source_record_id, customer_id from marts.customer_identity_map"
+        ).fetchall()
     return {(kind, record): customer for kind, record, customer in rows}
 
 
@@ -57,7 +59,7 @@ def test_customers_are_the_people_whatever_glues_them(dialect: str, settings: Se
     night(NIGHT)
     found = judged(settings, tmp_path)
     assert found["must_link"] >= 0.97
-    assert found["cannot_link"] >= 0.98
+    assert found["cannot_link"] >= 0.985
     assert found["pair_precision"] >= 0.97
     assert found["b3_f1"] >= 0.94
 

@@ -68,6 +68,25 @@ def test_who_is_only_alike_stays_another_customer(other: Rec) -> None:
     assert found.groups() == {frozenset({"a"}), frozenset({"b"})}
 
 
+def test_a_rare_name_alone_is_for_a_reviewer() -> None:
+    one, other = (
+        contact(name, "Quirinius", mail, born=None, street=None, family="Hartfeldsteiner")
+        for name, mail in (("a", "sun77@example.com"), ("b", "work@example.org"))
+    )
+    found = resolve([one, other], learned=learned())
+    assert len(found.groups()) == 2
+    assert all(pair["probability"] < alike.LIKELY for pair in found.tables["similarity"].to_pylist())
+
+
+def test_one_word_is_no_name_to_unite_customers_by() -> None:
+    one, other = (
+        Rec(name, "contact", [("email", mail)], "Hartfeldsteiner", born=BORN, street="Long Lane 7", postcode="10117",
+            city="Town")
+        for name, mail in (("a", "sun77@example.com"), ("b", "work@example.org"))
+    )  # fmt: skip
+    assert len(resolve([one, other], learned=learned()).groups()) == 2
+
+
 @pytest.mark.parametrize(("system", "customers"), [("shop", 2), ("forum", 1)])
 def test_two_log_ins_of_one_system_are_never_united_by_likeness(system: str, customers: int) -> None:
     log_ins = [
@@ -161,9 +180,10 @@ def test_a_handle_is_what_is_not_made_from_the_name(mail: str, handle: str | Non
         assert engine.sql("select handle from folded_profile").fetchall() == [(handle,)]
 
 
-def test_a_name_known_only_as_a_whole_is_taken_apart() -> None:
+@pytest.mark.parametrize("whole", ["Anna Maria Köhler", "Köhler, Anna"])
+def test_a_name_known_only_as_a_whole_is_taken_apart(whole: str) -> None:
     with duckdb.connect() as engine:
-        row = {"record_key": 1, "full_name": "Anna Maria Köhler"}
+        row = {"record_key": 1, "full_name": whole}
         engine.register("given", pa.Table.from_pylist([row], RECORD_PROFILES))
         alike.fold(engine, OwnIdentities(), "given")
         assert engine.sql("select given_name, family_name from folded_profile").fetchall() == [("anna", "kohler")]

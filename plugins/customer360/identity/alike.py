@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import coo_array, triu
 
+from customer360.identity import names
 from customer360.identity.classify import nobodys
 from customer360.identity.constraints import kept_apart
 from customer360.linkage import blocking, features, vetoes
 from customer360.linkage.cluster import cluster
 from customer360.linkage.kinds import Kind, Layout, Veto
 from customer360.linkage.learned import Judge, Learned, learn
-from customer360.linkage.link import Linkage
+from customer360.linkage.link import Linkage, Pairs
 from customer360.linkage.model import Ints, logit, sigmoid
 from customer360.sources import OwnIdentities
 
@@ -55,7 +56,7 @@ def fold(engine: Any, own: OwnIdentities, relation: str) -> None:
     int_identity__record_profile. Addresses and numbers that are nobody's are left out."""
     engine.execute(_ADDRESSES.format(relation=relation))
     nobodys(engine, own, "stated_address")
-    engine.execute(_STATED.format(relation=relation, handle=_HANDLE))
+    engine.execute(_STATED.format(relation=relation, handle=_HANDLE, whole=_WHOLE))
     features.prepare(engine, "stated", LAYOUT)
     engine.execute(_FOLDED)
 
@@ -145,7 +146,7 @@ class _Compared:
         self._apart = apart["left"].to_numpy() * parts + apart["right"].to_numpy()
         self._logs_in = engine.sql(_LOG_INS).to_arrow_table()
         found = engine.sql("select l, r from pair order by l, r").to_arrow_table()
-        self._pairs = self._run.score(found["l"].to_numpy(), found["r"].to_numpy())
+        self._pairs = self._score(found["l"].to_numpy(), found["r"].to_numpy())
         self._compare(*self._neighbours())
         while True:
             left, right, best, vetoed = self._edges()
@@ -160,6 +161,22 @@ class _Compared:
             )
             if not self._compare(*_inside(self.clusters)):
                 return
+
+    def _score(self, left: Ints, right: Ints) -> Pairs:
+        """A veto stands also where names are two persons' by the rules of `names`: a family's mailbox and address say
+        much, but not that Eric is Melissa."""
+        pairs = self._run.score(left, right)
+        possible = np.flatnonzero((pairs.odds > logit(POSSIBLE)) & ~pairs.vetoes)
+        rows = np.unique([pairs.left[possible], pairs.right[possible]])
+        self._engine.register("asked_row", pa.table({"row": rows}))
+        named = {
+            row: names.fold(None if given and family else given or family, given, family)
+            for row, given, family in self._engine.sql(_NAMES).fetchall()
+        }
+        for place in possible.tolist():
+            one, other = named[int(pairs.left[place])], named[int(pairs.right[place])]
+            pairs.vetoes[place] = min(len(one.tokens), len(other.tokens)) < 2 or not names.same_owner(one, other)
+        return pairs
 
     def likeness(self) -> pa.Table:
         """(l, r: rows; probability, is_vetoed, is_link) of the most alike records of parts that are possibly one."""
@@ -215,7 +232,7 @@ class _Compared:
         rows = len(self._part_of)
         held = self._pairs.left * rows + self._pairs.right
         fresh = np.setdiff1d(found["l"].to_numpy() * rows + found["r"].to_numpy(), held)
-        more = self._run.score(fresh // rows, fresh % rows)
+        more = self._score(fresh // rows, fresh % rows)
         self._pairs = self._pairs.extended(more)
         return bool(more.vetoes.any())
 
@@ -257,11 +274,14 @@ _NAMED = " or ".join(
     for spelt in (name, _SPELT.format(value=name))
 )
 _HANDLE = f"case when e.identifier_value is null and not coalesce({_NAMED}, true) then split_part(t.email, '@', 1) end"
+# Hartfeld, Anna is Anna Hartfeld, but Hartfeld, Jr is not Jr Hartfeld.
+_WHOLE = r"""case when regexp_matches(full_name, '(?i),\s*(jr|sr|junior|senior|i{2,3}|iv)\.?\s*$') then full_name
+    else regexp_replace(full_name, '^([^,]+),([^,]+)$', '\2 \1') end"""
 # A name that is only known as a whole begins with the given and ends with the family name.
 _STATED = """
     create or replace temp table stated as
     with trimmed as (
-        select *, nullif(trim(full_name), '') as whole, nullif(trim(given_name), '') as first_name,
+        select *, nullif(trim({whole}), '') as whole, nullif(trim(given_name), '') as first_name,
             nullif(trim(family_name), '') as last_name
         from {relation}
     )
@@ -311,6 +331,7 @@ _PARTS = """
     left join record_component c on p.record_key = c.record_key and p.is_near
     left join part t using (component)
 """
+_NAMES = "select row, given_name, family_name from profile semi join asked_row using (row)"
 _LOG_INS = """
     select distinct p.part, c.space
     from claim c

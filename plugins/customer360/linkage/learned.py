@@ -18,7 +18,7 @@ import pyarrow as pa
 from customer360.linkage import blocking, score
 from customer360.linkage.compare import comparisons
 from customer360.linkage.kinds import Kind
-from customer360.linkage.model import Floats, Ints, Levels, Model, groups_of, level_shares
+from customer360.linkage.model import Floats, Ints, Levels, Model, groups_of, level_shares, logit
 
 FREQUENT = 3  # profiles with one value, from which on it is remembered
 UNLISTED = 1.5  # profiles that a value is taken to have of which nothing is remembered: one or two
@@ -32,6 +32,9 @@ RELATIONS: dict[str, frozenset[str]] = {
     "workplace": frozenset({Kind.ORGANISATION, *_PLACE}),
 }
 IDENTIFYING = frozenset({Kind.MAILBOX, Kind.HANDLE, Kind.PHONE})  # what ties records before they are compared
+NAME_ALONE = 0.9  # probability at most where nothing but the name speaks for one person
+SUPPORT = 10  # times likelier than by chance: what speaks beside the name
+_NAMES = RELATIONS["namesake"]
 _PERSON = "person"
 _ROUNDS = 30
 
@@ -62,8 +65,13 @@ class Judge:
         self._prior = learned.prior
 
     def score(self, left: Ints, levels: Levels) -> Floats:
-        """Natural log-odds that each pair is one person's; `left`: one of its two rows."""
-        return _odds(_evidence(self._scorer, left, levels), self._prior)
+        """Natural log-odds that each pair is one person's; `left`: one of its two rows. A name alone, however rare,
+        makes it no surer than NAME_ALONE."""
+        parts = self._scorer.evidence(left, levels)
+        odds = _odds(_evidence(self._scorer, parts), self._prior)
+        beside = [place for place, group in enumerate(self._scorer.model.groups) if not set(group.fields) & _NAMES]
+        is_name_alone = parts[beside].max(axis=0, initial=0) < np.log(SUPPORT)
+        return np.where(is_name_alone, np.minimum(odds, logit(NAME_ALONE)), odds)
 
     def weights(self, left: Ints, levels: Levels) -> dict[tuple[str, ...], Floats]:
         """{fields of a group of comparisons: what it says of each pair}, natural logarithms."""
@@ -72,7 +80,7 @@ class Judge:
 
     def explanations(self, left: Ints, levels: Levels) -> dict[str, Floats]:
         """{relation: log-odds of it against strangers} of each pair, its share among all pairs included."""
-        evidence = _evidence(self._scorer, left, levels)
+        evidence = _evidence(self._scorer, self._scorer.evidence(left, levels))
         return {relation: np.asarray(said + np.log(self._prior[relation])) for relation, said in evidence.items()}
 
 
@@ -97,7 +105,7 @@ def learn(engine: Any, fields: Sequence[str], profiles: int) -> Learned | None:
     pairs = engine.sql("select l, r from pair order by l, r").to_arrow_table()
     left, right = pairs["l"].to_numpy(), pairs["r"].to_numpy()
     scorer = score.Scorer(compared, _sober(Model(groups, m, u)), 0.5, score.rarity(engine, compared))
-    evidence = _evidence(scorer, left, score.levels(engine, left, right, compared))
+    evidence = _evidence(scorer, scorer.evidence(left, score.levels(engine, left, right, compared)))
     prior = _prior(evidence, max(len(labels) * (len(labels) - 1) // 2, 1))
     average, frequent = _frequencies(engine, fields)
     return Learned(tuple(fields), profiles, prior, m, u, average, frequent)
@@ -129,9 +137,8 @@ def _sober(model: Model) -> Model:
     return Model(model.groups, found, model.u)
 
 
-def _evidence(scorer: score.Scorer, left: Ints, levels: Levels) -> dict[str, Floats]:
-    """Per relation, the log of how much likelier it makes each pair than chance does."""
-    parts = scorer.evidence(left, levels)
+def _evidence(scorer: score.Scorer, parts: Floats) -> dict[str, Floats]:
+    """Per relation, the log of how much likelier it makes each pair than chance does; `parts`: group by group."""
     found = {_PERSON: parts.sum(axis=0)}
     for relation, shared in RELATIONS.items():
         at = [place for place, group in enumerate(scorer.model.groups) if set(group.fields) & shared]
