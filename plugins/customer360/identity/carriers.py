@@ -103,7 +103,7 @@ def part(engine: Any, people: People) -> None:
 
 
 def _shown(engine: Any, people: People) -> dict[int, tuple[Spelled, list[Spelled]]]:
-    """{interaction with a customer number: (the name it shows, names of that customer on other records)}."""
+    """{interaction with a telephone and a customer number: (the name it shows, that customer's on other records)}."""
     rows = engine.sql(_SHOWN).fetchall()
     people.read([name_id for _, name_id, spelled in rows for name_id in (name_id, *(each for each, _ in spelled))])
     return {
@@ -271,9 +271,11 @@ _ADDRESSES = """
 _NUMBERS = """
     select identity, identifier_key from span semi join asked_identity using (identity) where is_number order by all
 """
-_SHOWN = """
+_SHOWN = f"""
     select t.record_key, s.name_id, c.found
     from together t
+    semi join (select record_key from together join identifiers i using (identifier_key) where {PHONES}) n
+        on t.record_key = n.record_key
     join record_spelling s on t.record_key = s.record_key
     join identifiers i on t.identifier_key = i.identifier_key and i.identifier_type = 'account_ref'
     join claim_spelling c on t.identifier_key = c.node
