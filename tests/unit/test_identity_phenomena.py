@@ -431,6 +431,13 @@ def test_two_log_ins_of_one_system_are_two_persons_unless_their_names_are_one() 
     apart = resolve(chain("", ""))
     assert apart.of["a"] == apart.of["form"] != apart.of["b"] == apart.of["other_form"]
     assert len(resolve(chain("Ana Ruiz", "A. Ruiz")).groups()) == 1
+    by_address = [
+        replace(
+            each, identifiers=[(kind, value.replace("shop:u2", "bike@example.com")) for kind, value in each.identifiers]
+        )
+        for each in chain("", "")
+    ]
+    assert len(resolve(by_address).groups()) == 1
     said_so = Rec("merge", "user", [ANAS, BENS])
     assert len(resolve([*chain("", ""), said_so]).groups()) == 1
 

@@ -56,7 +56,7 @@ _CLAIMS = """
         select i.identifier_key as node, i.identifier_type, i.identifier_value
         from identifiers i
         join classes c on i.identifier_key = c.identifier_key and c.identifier_class = 'private'
-        where i.identifier_type = 'user_id'
+        where i.identifier_type = 'user_id' and not contains(i.identifier_value, '@')  -- an address may change
             or i.identifier_type = 'account_ref' and regexp_matches(i.identifier_value, ':(contact|user):[^:]*$')
     )
     select node, hash(identifier_type || regexp_replace(identifier_value, '[^:]*$', '')) as space,
