@@ -68,7 +68,7 @@ class Night:
     def engine_cpu_s(self, starts: Starts, *, in_server: bool) -> float:
         """Staging, identity and marts, without comparing profiles and starting processes; `in_server`: the server's
         work is the engine's."""
-        dbt_runs = 3 if self.result["is_slice"] else 2
+        dbt_runs = 3
         spent = sum(self.costs[step].cpu_s for step in ENGINE_STEPS)
         return (
             spent

@@ -23,6 +23,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from customer360.attribution.config import of as attribution_of
 from customer360.contracts import lake_schema
 from customer360.engines.base import SLICE, Engine, LakeFile
 from customer360.identity import alike, decisions, linkage_model
@@ -140,7 +141,7 @@ def fingerprint(settings: Settings, config: SourcesConfig) -> str:
         for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
             mark.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     own = {name: sorted(getattr(config.own, name)) for name in ("domains", "emails", "phones", "phone_prefixes")}
-    company = [own, str(config.timezone), config.currency, duckdb.__version__]
+    company = [own, str(config.timezone), config.currency, attribution_of(settings).as_vars(), duckdb.__version__]
     mark.update(json.dumps(company).encode())
     return mark.hexdigest()[:32]
 
