@@ -221,18 +221,23 @@ def audit(night: Night) -> Night:
     from customer360.postgres import connect, serving_url
     from customer360.publish import publication
     from customer360.quality.candidate import audit as judge
+    from customer360.quality.candidate import suites_mark
 
     settings = Settings.from_env()
     with _measured(settings, night, "audit"):
-        result = judge(settings, serving_url(settings), sorted(night["changes"]), _as_of(night))
+        candidate, suites = night["publication_id"], suites_mark(settings)
+        with connect(settings, application_name="c360 audit") as connection:
+            only_changes = publication.is_based_on_passed(connection, candidate, suites)
+        changed_by = candidate if only_changes else None
+        result = judge(settings, serving_url(settings), sorted(night["changes"]), _as_of(night), changed_by)
         text = "\n".join(str(failure) for failure in result.failures)
         with connect(settings, application_name="c360 audit") as connection:
-            publication.record_gate(
-                connection, _attempt(connection, night), night["publication_id"], result.outcome, text
-            )
+            run = _attempt(connection, night)
+            publication.record_gate(connection, run, candidate, result.outcome, text, suites=suites)
     if result.outcome == "fail":
         raise NightFailed(f"publication {night['publication_id']} is refused, the old one stays:\n{text}")
-    return night | {"outcome": result.outcome, "evaluated": result.evaluated, "text": text}
+    judged = "what changed" if only_changes else "everything"
+    return night | {"outcome": result.outcome, "evaluated": result.evaluated, "judged": judged, "text": text}
 
 
 def publish(night: Night, approved: bool = True) -> Night:

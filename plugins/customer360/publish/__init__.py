@@ -55,6 +55,8 @@ DDL: list[str] = [
         published_at timestamptz
     )
     """,
+    # which suites judged it (see quality.candidate)
+    "alter table ops.publication add column if not exists suites text",
     # databases made before publications were marked as pruned
     "alter table ops.publication drop constraint if exists publication_status_check,"
     " drop constraint if exists publication_status",

@@ -39,13 +39,29 @@ class Publication:
 _COLUMNS = ", ".join(f"p.{name}" for name in Publication.__slots__)
 
 
-def record_gate(connection: Connection, run: Run, publication_id: int, outcome: str, text: str) -> None:
-    """Note what the audit found; a 'fail' can never be published."""
+def record_gate(
+    connection: Connection, run: Run, publication_id: int, outcome: str, text: str, *, suites: str | None = None
+) -> None:
+    """Note what the audit found; a 'fail' can never be published. `suites` names what judged it."""
     with committing(connection, run) as cursor:
         cursor.execute(
-            "update ops.publication set gate = %s, gate_text = %s where publication_id = %s",
-            (outcome, text, publication_id),
+            "update ops.publication set gate = %s, gate_text = %s, suites = %s where publication_id = %s",
+            (outcome, text, suites, publication_id),
         )
+
+
+def is_based_on_passed(connection: Connection, publication_id: int, suites: str) -> bool:
+    """Whether every row that the candidate does not change passed these suites: the candidate stands on what is
+    served, which passed them without a warning."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(*) = 1 from ops.publication p join ops.publication_pointer at using (publication_id)"
+            " where p.gate = 'pass' and p.suites = %s and not exists ("
+            "   select 1 from ops.publication o where o.publication_id > p.publication_id and o.publication_id < %s"
+            "   and o.status in ('published', 'superseded', 'rolled_back'))",
+            (suites, publication_id),
+        )
+        return cursor.fetchone() == (True,)
 
 
 def publish(connection: Connection, run: Run, publication_id: int, approved: bool = False) -> None:
