@@ -32,7 +32,7 @@ curve as (
         stage,
         days,
         max(case when exits = at_risk then 1 else 0 end) over up_to_day as is_empty,
-        sum(case when exits < at_risk then ln((at_risk - exits) * 1.0 / at_risk) end) over up_to_day as log_staying
+        sum(case when exits < at_risk then ln(at_risk - exits) - ln(at_risk) end) over up_to_day as log_staying
     from risks
     window up_to_day as (
         partition by cohort_by, cohort, stage
