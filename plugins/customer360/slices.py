@@ -436,6 +436,7 @@ def merge(engine: Engine, relations: Sequence[Sliced]) -> bool:
     is_first_try = not engine.has(SLICE + "lake", "touched_customer")
     if is_first_try:  # what the slice replaces, found before anything is replaced
         engine.define(SLICE + "lake", "replaced_group", _replaced_groups(engine))
+        engine.define(SLICE + "lake", "replaced_identifier", _replaced_identifiers(engine))
         engine.define(SLICE + "lake", "touched_customer", _touched_customers(engine))
     for relation in relations:
         if relation.key:
@@ -454,6 +455,14 @@ def _replaced_groups(engine: Engine) -> str:
         f" where record_key in (select record_key from {engine.qualify(night, 'universe')})"
         f" union select group_key from {engine.qualify(night, 'touched_group')}"
         f" union select group_key from {engine.qualify(SLICE + 'identity', 'node_group')}"
+    )
+
+
+def _replaced_identifiers(engine: Engine) -> str:
+    """What the records of the slice carried before."""
+    return (
+        f"select distinct identifier_key from {engine.qualify('staging', 'stg_lake__identifier')}"
+        f" where record_key in (select record_key from {engine.qualify(SLICE + 'lake', 'universe')})"
     )
 
 
@@ -529,6 +538,7 @@ def _merge_identity(engine: Engine) -> None:
         "customer_record": ("record_key", universe),
         "record_profile": ("record_key", universe),
         "similarity": ("record_key_a", universe),
+        "uncut": ("record_key", universe),
         "customer_identifier": ("customer_id", customers),
         "customer": ("customer_id", customers),
         "identifier_class": (
@@ -540,3 +550,13 @@ def _merge_identity(engine: Engine) -> None:
         target = engine.qualify("identity", name)
         engine.run(f"delete from {target} where {column} in ({touched})")
         engine.run(f"insert into {target} select * from {engine.qualify(night, name)}")
+    gone = engine.qualify(SLICE + "lake", "gone_identifier")
+    engine.define(
+        SLICE + "lake",
+        "gone_identifier",
+        f"select r.identifier_key from {engine.qualify(SLICE + 'lake', 'replaced_identifier')} as r"
+        f" left join {engine.qualify('staging', 'stg_lake__identifier')} as i on r.identifier_key = i.identifier_key"
+        " where i.identifier_key is null",
+    )
+    classes = engine.qualify("identity", "identifier_class")
+    engine.run(f"delete from {classes} where identifier_key in (select identifier_key from {gone})")
