@@ -436,7 +436,7 @@ def merge(engine: Engine, relations: Sequence[Sliced]) -> bool:
     is_first_try = not engine.has(SLICE + "lake", "touched_customer")
     if is_first_try:  # what the slice replaces, found before anything is replaced
         engine.define(SLICE + "lake", "replaced_group", _replaced_groups(engine))
-        engine.define(SLICE + "lake", "replaced_identifier", _replaced_identifiers(engine))
+        engine.define(SLICE + "lake", "left_identifier", _left_identifiers(engine))
         engine.define(SLICE + "lake", "touched_customer", _touched_customers(engine))
     for relation in relations:
         if relation.key:
@@ -458,11 +458,17 @@ def _replaced_groups(engine: Engine) -> str:
     )
 
 
-def _replaced_identifiers(engine: Engine) -> str:
-    """What the records of the slice carried before."""
+def _left_identifiers(engine: Engine) -> str:
+    """Identifiers of changed records that no record carries any more."""
+    night = SLICE + "lake"
+    carried = engine.qualify("staging", "stg_lake__identifier")
+    changed = f"select record_key from {engine.qualify(night, 'change_record')}"
     return (
-        f"select distinct identifier_key from {engine.qualify('staging', 'stg_lake__identifier')}"
-        f" where record_key in (select record_key from {engine.qualify(SLICE + 'lake', 'universe')})"
+        f"with lost as (select identifier_key from {carried} where record_key in ({changed})"
+        f" except select identifier_key from {engine.qualify(SLICE + 'staging', 'stg_lake__identifier')})"
+        f" select identifier_key from lost except select identifier_key from {carried}"
+        f" where identifier_key in (select identifier_key from lost)"
+        f" and record_key not in (select record_key from {engine.qualify(night, 'universe')})"
     )
 
 
@@ -543,20 +549,11 @@ def _merge_identity(engine: Engine) -> None:
         "customer": ("customer_id", customers),
         "identifier_class": (
             "identifier_key",
-            f"select identifier_key from {engine.qualify(night, 'identifier_class')}",
+            f"select identifier_key from {engine.qualify(night, 'identifier_class')}"
+            f" union select identifier_key from {engine.qualify(SLICE + 'lake', 'left_identifier')}",
         ),
     }
     for name, (column, touched) in replaced.items():
         target = engine.qualify("identity", name)
         engine.run(f"delete from {target} where {column} in ({touched})")
         engine.run(f"insert into {target} select * from {engine.qualify(night, name)}")
-    gone = engine.qualify(SLICE + "lake", "gone_identifier")
-    engine.define(
-        SLICE + "lake",
-        "gone_identifier",
-        f"select r.identifier_key from {engine.qualify(SLICE + 'lake', 'replaced_identifier')} as r"
-        f" left join {engine.qualify('staging', 'stg_lake__identifier')} as i on r.identifier_key = i.identifier_key"
-        " where i.identifier_key is null",
-    )
-    classes = engine.qualify("identity", "identifier_class")
-    engine.run(f"delete from {classes} where identifier_key in (select identifier_key from {gone})")
