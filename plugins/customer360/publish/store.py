@@ -227,7 +227,7 @@ def _history(cursor: Any, mart: Mart) -> None:
         sql.SQL("comment on view {view} is %s").format(**names),
         (f"{mart.description} Every row published and kept, with the publications and nights that showed it.",),
     )
-    if _role_exists(cursor):
+    if _role_exists(cursor, READER):
         nights = sql.Identifier("serving", "publication_night")
         for view in (names["view"], nights):
             cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(READER)))
