@@ -25,6 +25,11 @@ MARTS = (
     "fct_interactions",
     "identity_quality",
     "lifecycle_current",
+    "lifecycle_daily",
+    "lifecycle_flow",
+    "lifecycle_funnel",
+    "lifecycle_history",
+    "lifecycle_overlays",
     "lifecycle_transitions",
     "source_quality",
 )
