@@ -564,6 +564,7 @@ def _merge_identity(engine: Engine) -> None:
         "customer_record": ("record_key", universe),
         "record_profile": ("record_key", universe),
         "similarity": ("record_key_a", universe),
+        "uncut": ("record_key", universe),
         "customer_identifier": ("customer_id", customers),
         "customer": ("customer_id", customers),
         "identifier_class": (

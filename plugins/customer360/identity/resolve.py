@@ -119,22 +119,20 @@ def resolve(
             alike.population(workspace, *(HELD[:2] if is_slice else ()))
             # In force from the next night on: this one has been computed already, perhaps more than once.
             _teach(cursor, workspace, profiles, as_of + _NEXT, f"({_CUSTOMERS}{_HELD_CUSTOMERS if is_slice else ''})")
+        events = _events(changes)
+        _note(workspace, events | review.figures(cursor, as_of))
         connection.commit()
         queries = _tables(as_of)
         for name, query in queries.items():
             engine.keep(workspace, prefix + "identity", name, query)
+        engine.keep(workspace, "identity", "night_figure", "from night_figure")
         if is_slice:
             engine.keep(workspace, "identity", "customer_alias", queries["customer_alias"])
         classes = workspace.sql("select identifier_class, count(*) from classes group by 1 order by 1").fetchall()
         ((customers_found,),) = workspace.sql("select count(*) from out_customer").fetchall()
-    kinds = pc.value_counts(changes["events"].column("kind")).to_pylist()
-    events = {each["values"]: each["counts"] for each in kinds}
     return IdentityResult(
         customers=customers_found,
-        created=events.get("created", 0),
-        merged=events.get("merged", 0),
-        split=events.get("split", 0),
-        retired=events.get("retired", 0),
+        **events,
         rows_written=rows_written,
         classes=dict(classes),
         linkage_model=version,
@@ -142,6 +140,20 @@ def resolve(
         asked=asked,
         overruled=pc.sum(decided["is_overruled"]).as_py() or 0,
     )
+
+
+def _events(changes: Mapping[str, pa.Table]) -> dict[str, int]:
+    """How many events of each kind the night has."""
+    kinds = pc.value_counts(changes["events"].column("kind")).to_pylist()
+    return dict.fromkeys(("created", "merged", "split", "retired"), 0) | {
+        each["values"]: each["counts"] for each in kinds
+    }
+
+
+def _note(workspace: Any, figures: Mapping[str, int]) -> None:
+    """Make the table `night_figure`: of the whole company, whatever was looked at tonight."""
+    rows = {"measure": pa.array(figures, pa.string()), "figure": pa.array(figures.values(), pa.int64())}
+    workspace.register("night_figure", pa.table(rows))
 
 
 def _teach(cursor: Any, workspace: Any, profiles: int, from_as_of: datetime, labels: str) -> int | None:
@@ -267,6 +279,7 @@ def _tables(as_of: datetime) -> dict[str, str]:
         "node_group": "select node, group_key from node_group",
         "record_profile": "from folded_profile",
         "similarity": "from similarity",
+        "uncut": "from uncut",
         "customer": f"""
             select o.customer_id, coalesce(make_timestamp(epoch_us(c.created_as_of)), {stamp}) as created_as_of,
                 o.customer_kind
