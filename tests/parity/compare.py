@@ -14,7 +14,11 @@ from customer360.publish.marts import published_marts
 MARTS = (
     "account",
     "account_member",
+    "attribution_conversions",
     "attribution_credit",
+    "attribution_markov",
+    "attribution_non_touches",
+    "attribution_origins",
     "attribution_summary",
     "attribution_touches",
     "customer_360",

@@ -80,7 +80,7 @@ claims as (
 select
     customer_id,
     cast(basis as {{ text_type() }}) as basis,
-    {{ text_id(
+    {{ text_key(
         "case when basis = 'account_record' then 'account_ref' else basis end || ' ' || reference"
     ) }} as account_id,
     -- A household is not told of by name and address here: both stand in customer_360.
