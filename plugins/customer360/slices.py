@@ -220,6 +220,8 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities,
     changes = _changes(engine, found, as_of)
     for name, rows in changes.items():
         engine.write(night, name, rows)
+    mentioned = _distinct(found.decided.column(name) for name in ("record_key_a", "record_key_b"))
+    engine.write(night, "decided_record", pa.table({"record_key": mentioned}))
     engine.define(night, "hub", _hubs(engine))
     engine.define(
         night,

@@ -104,7 +104,7 @@ def test_a_slice_gives_what_everything_gives(
     settings.sources.write_text(SOURCES, "utf-8")
     company = Company(Path(settings.lake), seed)
     teach(settings, FIRST)
-    sliced = united = 0
+    sliced = united = quiet = 0
     for number in range(nights):
         as_of = FIRST + timedelta(days=number)
         with postgres.connect(settings, application_name="test") as connection:
@@ -112,6 +112,7 @@ def test_a_slice_gives_what_everything_gives(
         _use(settings, monkeypatch)
         night = serve(settings, build(as_of))
         sliced += night["is_slice"]
+        quiet += _quiet(settings) if night["is_slice"] else 0
         found = marts(settings)
         assert found["customer_360"], "nothing was built"
         assert not differing(found, marts(settings, "serving")), "what is served is not what was built"
@@ -127,6 +128,13 @@ def test_a_slice_gives_what_everything_gives(
             opened.reset()
     assert sliced == nights - 1
     assert united, "nobody was united by their profile"
+    assert quiet, "identity looked at every record that came"
+
+
+def _quiet(settings: Settings) -> int:
+    with open_engine(settings) as engine:
+        found = engine.read(f"select count(*) as n from {engine.qualify('night_lake', 'quiet_record')}")
+    return int(found.column("n")[0].as_py())
 
 
 def _use(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
