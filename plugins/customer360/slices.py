@@ -24,6 +24,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from customer360.attribution.config import of as attribution_of
 from customer360.contracts import lake_schema
 from customer360.engines.base import SLICE, Engine, LakeFile
 from customer360.identity import alike, decisions, linkage_model
@@ -143,7 +144,8 @@ def fingerprint(settings: Settings, config: SourcesConfig, as_of: datetime) -> s
             mark.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     own = {name: sorted(getattr(config.own, name)) for name in ("domains", "emails", "phones", "phone_prefixes")}
     held = _rules_tonight(project / "seeds", as_of.astimezone(config.timezone).date())
-    company = [own, str(config.timezone), config.currency, settings.lifecycle_rules, held, duckdb.__version__]
+    credited = attribution_of(settings).as_vars()
+    company = [own, str(config.timezone), config.currency, settings.lifecycle_rules, held, credited, duckdb.__version__]
     mark.update(json.dumps(company).encode())
     return mark.hexdigest()[:32]
 
@@ -218,6 +220,8 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities,
     changes = _changes(engine, found, as_of)
     for name, rows in changes.items():
         engine.write(night, name, rows)
+    mentioned = _distinct(found.decided.column(name) for name in ("record_key_a", "record_key_b"))
+    engine.write(night, "decided_record", pa.table({"record_key": mentioned}))
     engine.define(night, "hub", _hubs(engine))
     engine.define(
         night,
@@ -564,6 +568,7 @@ def _merge_identity(engine: Engine) -> None:
         "customer_record": ("record_key", universe),
         "record_profile": ("record_key", universe),
         "similarity": ("record_key_a", universe),
+        "uncut": ("record_key", universe),
         "customer_identifier": ("customer_id", customers),
         "customer": ("customer_id", customers),
         "identifier_class": (
