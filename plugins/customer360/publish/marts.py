@@ -20,12 +20,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Mart:
-    """A published mart. `key` names the columns that make a row unique."""
+    """A published mart. `key` names the columns that make a row unique; `history`: its past is served, too."""
 
     name: str
     description: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    history: bool = False
 
 
 _TYPES = {"double": "double precision", "float": "double precision", "string": "text", "varchar": "text"}
@@ -57,4 +58,4 @@ def _mart(node: dict) -> Mart:  # type: ignore[type-arg]  # dbt's JSON
     missing = sorted(set(key) - {column.name for column in columns})
     if not key or missing or len(columns) != len(node["columns"]):
         raise MartError(f"{node['name']}: needs meta.key and a data_type on every column; unknown: {missing}")
-    return Mart(node["name"], node["description"], key, columns)
+    return Mart(node["name"], node["description"], key, columns, bool(node["config"]["meta"].get("history")))
