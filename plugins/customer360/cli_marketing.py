@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from customer360.marketing.comparison import Comparison, Line
 
 out = Console()
+_LABEL = 24  # characters of a label before it is folded
 _BAR = 44  # characters of the longest bar
 _PARTS = " ▏▎▍▌▋▊▉█"
 
@@ -89,7 +90,7 @@ def attribution(
         f" {facts.tests_passed} tests passed",
         highlight=False,
     )
-    _print_bars(found, shown) if plot else out.print(_table(found, shown))
+    _print_bars(found, shown) if plot else _print_tables(found, shown)
     out.print(
         "Every model shares out the same total." if found.agrees else "[red]The models' totals differ.[/red]",
     )
@@ -110,18 +111,40 @@ def _cells(found: Comparison, line: Line, shown: list[str]) -> list[Decimal]:
     return [value for name, value in zip(found.models, line.values, strict=True) if name in shown]
 
 
-def _table(found: Comparison, shown: list[str]) -> Table:
+def _print_tables(found: Comparison, shown: list[str]) -> None:
+    """One table, or as many below each other as it takes for every figure to stand in full."""
+    columns = [[name.replace("_", " "), *(f"{v:,.2f}" for v in values)] for name, values in _columns(found, shown)]
+    labels = [line.label for line in found.all_lines]
+    room = out.width - min(max(map(len, [found.by, *labels])), _LABEL) - 4
+    while columns:
+        taken, used = 0, 0
+        for column in columns:
+            used += max(max(map(len, column[1:])), *map(len, column[0].split())) + 3
+            if taken and used > room:
+                break
+            taken += 1
+        _print_table(found, labels, columns[:taken])
+        columns = columns[taken:]
+
+
+def _columns(found: Comparison, shown: list[str]) -> list[tuple[str, list[Decimal]]]:
+    places = {name: found.models.index(name) for name in shown}
+    models = [(name, [line.values[place] for line in found.all_lines]) for name, place in places.items()]
+    return [*models, ("spend", [line.spend for line in found.all_lines])]
+
+
+def _print_table(found: Comparison, labels: list[str], columns: list[list[str]]) -> None:
     table = Table()
-    table.add_column(found.by, overflow="fold")
-    for name in (*shown, "spend"):
-        table.add_column(name.replace("_", " "), justify="right")
-    for line in found.all_lines:
+    table.add_column(found.by, overflow="fold", max_width=_LABEL)
+    for column in columns:
+        # Only the heading may be folded, at its spaces.
+        table.add_column(column[0], justify="right", min_width=max(map(len, column[1:])))
+    for index, line in enumerate(found.all_lines):
         if line is found.unattributed or line is found.total:
             table.add_section()
         style = "bold" if line is found.total else "dim" if line is found.unattributed else None
-        figures = [f"{value:,.2f}" for value in [*_cells(found, line, shown), line.spend]]
-        table.add_row(line.label, *figures, style=style)
-    return table
+        table.add_row(labels[index], *(column[index + 1] for column in columns), style=style)
+    out.print(table)
 
 
 def _print_bars(found: Comparison, shown: list[str]) -> None:

@@ -150,6 +150,14 @@ def test_axe_finds_nothing_serious(address: str, page: Page, scheme: Any, width:
         assert grave == [], name
 
 
+@pytest.mark.parametrize("width", [800, 1080, 1280, 1600])
+def test_no_width_scrolls_sideways(address: str, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for name in LOOKED_AT:
+        page.goto(f"{address}/{name}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(address: str, page: Page, folder: Path) -> None:
     page.set_viewport_size({"width": 375, "height": 812})
     for path in sorted(folder.glob("*.html")):

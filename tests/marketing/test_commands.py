@@ -69,6 +69,16 @@ def test_months_and_models_can_be_chosen(company: Company) -> None:
     assert "first" not in said
 
 
+def test_a_narrow_terminal_cuts_no_figure(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run("attribution", "--measure", "amount")
+    monkeypatch.setattr(cli_marketing, "out", Console(width=60))
+    narrow = run("attribution", "--measure", "amount")
+    assert "…" not in narrow
+    figures = re.compile(r"-?[\d,]+\.\d\d")
+    assert sorted(figures.findall(narrow)) == sorted(figures.findall(whole))
+    assert max(map(len, narrow.splitlines())) <= 60
+
+
 def test_bars_are_as_long_as_their_figures(company: Company) -> None:
     said = run("attribution", "--plot", "--by", "acquisition", "--measure", "conversions")
     found = re.findall(r"^  (\w+) +([█▏▎▍▌▋▊▉]*) +([\d,]+\.\d\d) *$", said, re.MULTILINE)
