@@ -62,6 +62,7 @@ def read_marts(engine: Engine) -> Marts:
     return {
         mart.name: engine.read(f"select * from {engine.qualify('marts', mart.name)}")
         for mart in published_marts(manifest_path(engine.settings))
+        if not mart.is_appended  # made at publication, the same for every engine
     }
 
 
