@@ -12,7 +12,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow test-long test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity bench-identity-events
+.PHONY: help install demo test test-slow test-long test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity bench-identity-events browser
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ test-long: install ## a backfill of thirty nights, in order and shuffled
 
 test-spark: install-spark ## the tests that start a Spark cluster
 	$(VENV)/bin/python -m pytest -m spark
+
+browser: ## Chromium for the tests of the attribution page, as root from the distribution
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "install Chromium, or set C360_CHROMIUM to its path" >&2; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
 
 parity: install-spark ## the same marts on every engine, row for row; ends with a JSON summary
 	@rm -f .local/parity.json

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import marketed
 from customer360 import postgres
 from customer360.ops import migrate
 from customer360.settings import Settings
+from marketed import Company
 from projects import PROJECT, export, make_settings
 
 SAMPLES = Path(os.environ.get("C360_SAMPLES") or PROJECT.parent / "shared" / "data")
@@ -74,3 +76,10 @@ def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting
         yield replace(settings, engine_url=cluster.endpoint)
     finally:
         spark_cluster.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def company(cluster: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """A made-up company with one published night; who changes what is served puts it back."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield marketed.make(cluster, tmp_path_factory.mktemp("company"), monkeypatch)

@@ -66,6 +66,16 @@ def arrow_type(data_type: str) -> pa.DataType:
     return _ARROW[name]
 
 
+def type_name(data_type: str) -> str:
+    """PostgreSQL's own spelling of a column type, as its catalogue shows it. Raises ValueError as `arrow_type`."""
+    kind = arrow_type(data_type)
+    if pa.types.is_decimal(kind):
+        return f"numeric({kind.precision},{kind.scale})"
+    if kind == _ARROW["timestamp"]:
+        return "timestamp without time zone"
+    return next(name for name, known in _ARROW.items() if known == kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What travelled: bytes, and the rows that the server says it took."""

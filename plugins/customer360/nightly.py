@@ -96,7 +96,7 @@ def stage(night: Night) -> Night:
     """Every batch active at the night → the engine's staging models and identity inputs: of all customers, or of
     the slice that may differ from the night before."""
     from customer360 import ledger, slices
-    from customer360.dbt_runner import run_dbt
+    from customer360.dbt_runner import count_tests, run_dbt
     from customer360.engines import open_engine
     from customer360.identity import linkage_model
     from customer360.postgres import connect
@@ -119,7 +119,7 @@ def stage(night: Night) -> Night:
             night |= {"is_slice": found.since is not None, "whole_because": found.reason, "slice_records": records}
             result = run_dbt(settings, engine, "build", select="+tag:identity_input", vars=_vars(night))
         figures["rows"] = len(files)
-    return night | {"files": len(files), "staging_models": len(result.nodes)}
+    return night | {"files": len(files), "staging_models": len(result.nodes), "dbt_tests": count_tests(result.nodes)}
 
 
 def identify(night: Night) -> Night:
@@ -153,7 +153,7 @@ def transform(night: Night) -> Night:
     from dataclasses import replace
 
     from customer360 import slices
-    from customer360.dbt_runner import manifest_path, run_dbt
+    from customer360.dbt_runner import count_tests, manifest_path, run_dbt
     from customer360.engines import open_engine
 
     settings = Settings.from_env()
@@ -172,7 +172,7 @@ def transform(night: Night) -> Night:
         model = night["identity"]["linkage_model"]
         slices.write_state(engine, replace(held, is_complete=True, linkage_model=model))
         figures["rows"] = len(nodes)
-    return night | {"mart_nodes": len(nodes)}
+    return night | {"mart_nodes": len(nodes), "dbt_tests": count_tests(nodes, night["dbt_tests"])}
 
 
 def propose(night: Night) -> Night:
@@ -222,31 +222,44 @@ def audit(night: Night) -> Night:
     from customer360.postgres import connect, serving_url
     from customer360.publish import publication
     from customer360.quality.candidate import audit as judge
+    from customer360.quality.candidate import suites_mark
 
     settings = Settings.from_env()
     with _measured(settings, night, "audit"):
-        result = judge(settings, serving_url(settings), sorted(night["changes"]), _as_of(night))
-        text = "\n".join(str(failure) for failure in result.failures)
+        candidate, suites = night["publication_id"], suites_mark(settings)
         with connect(settings, application_name="c360 audit") as connection:
-            publication.record_gate(
-                connection, _attempt(connection, night), night["publication_id"], result.outcome, text
-            )
+            only_changes = publication.is_based_on_passed(connection, candidate, suites)
+        changed_by = candidate if only_changes else None
+        result = judge(settings, serving_url(settings), sorted(night["changes"]), _as_of(night), changed_by)
+        text = "\n".join(str(failure) for failure in result.failures)
+        warned = len(result.failures)
+        tests = {"dbt": night["dbt_tests"], "expectations": {"passed": result.evaluated - warned, "warned": warned}}
+        with connect(settings, application_name="c360 audit") as connection:
+            run = _attempt(connection, night)
+            publication.record_gate(connection, run, candidate, result.outcome, text, tests, suites=suites)
     if result.outcome == "fail":
         raise NightFailed(f"publication {night['publication_id']} is refused, the old one stays:\n{text}")
-    return night | {"outcome": result.outcome, "evaluated": result.evaluated, "text": text}
+    judged = "what changed" if only_changes else "everything"
+    return night | {"outcome": result.outcome, "evaluated": result.evaluated, "judged": judged, "text": text}
 
 
 def publish(night: Night, approved: bool = True) -> Night:
-    """One transaction makes the candidate what every reader sees."""
+    """One transaction makes the candidate what every reader sees, and marketing's tables what their models say."""
+    from customer360.dbt_runner import manifest_path
+    from customer360.marketing import schema
+    from customer360.marketing.contract import marketing_tables
     from customer360.postgres import connect
-    from customer360.publish import publication
+    from customer360.publish.marts import published_marts
 
     settings = Settings.from_env()
+    manifest = manifest_path(settings)
+    tables, marts = marketing_tables(manifest), published_marts(manifest)
     with (
         _measured(settings, night, "publish"),
         connect(settings, application_name="c360 publish") as connection,
     ):
-        publication.publish(connection, _attempt(connection, night), night["publication_id"], approved)
+        run = _attempt(connection, night)
+        schema.publish(connection, run, night["publication_id"], tables, marts, approved)
     return night
 
 
@@ -263,6 +276,45 @@ def run_night(as_of: datetime, trigger: str, approve: bool = False) -> Iterator[
     if night["outcome"] == "warn" and not approve:
         raise NightFailed(f"warnings need approval (--approve):\n{night['text']}")
     yield "publish", publish(night)
+
+
+# Marketing ----------------------------------------------------------------------------------------
+
+
+def export_files() -> dict[str, Any]:
+    """The files of what is served, unless they are written already.
+
+    Fails (NightFailed) after writing the others when a table does not fit a format; before the first publication
+    there is nothing to do.
+    """
+    from customer360.exports.run import export_night
+    from customer360.marketing.reading import NothingPublished
+
+    try:
+        made = export_night(Settings.from_env())
+    except NothingPublished:
+        return {"files": 0}
+    if made.refused:
+        raise NightFailed(f"{made.folder.name} is written, but not whole: " + "; ".join(made.refused))
+    return {"folder": made.folder.name, "files": len(made.manifest["files"])}
+
+
+def build_page() -> dict[str, str]:
+    """The attribution page of what is served; before the first publication there is nothing to show."""
+    from customer360.marketing.reading import NothingPublished
+    from customer360.portal.build import build
+
+    try:
+        return {"page": str(build(Settings.from_env()))}
+    except NothingPublished:
+        return {}
+
+
+def prune_exports(as_of: datetime, keep: timedelta = timedelta(days=30)) -> dict[str, int]:
+    """Remove the files of nights older than `keep` before `as_of`; those of what is served stay."""
+    from customer360.exports import run
+
+    return {"folders": run.prune(Settings.from_env(), as_of - keep)}
 
 
 # Maintenance --------------------------------------------------------------------------------------

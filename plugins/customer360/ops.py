@@ -10,7 +10,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from customer360 import ledger, publish
+from customer360 import exports, ledger, marketing, publish
 from customer360.identity import decisions, linkage_model, registry, review
 from customer360.postgres import SCHEMAS
 
@@ -27,7 +27,7 @@ def statements() -> list[str]:
     """Everything `migrate` runs, in order; each statement may run again."""
     schemas = [f"create schema if not exists {name}" for name in SCHEMAS]
     identity = (*registry.DDL, *linkage_model.DDL, *decisions.DDL, *review.DDL)
-    return [*schemas, _VERSIONS, *ledger.DDL, *publish.DDL, *identity]
+    return [*schemas, _VERSIONS, *ledger.DDL, *publish.DDL, *marketing.DDL, *exports.DDL, *identity]
 
 
 def version() -> str:

@@ -17,7 +17,7 @@ from customer360.settings import Settings
 
 __all__ = ["Cluster", "Connection", "PostgresError"]
 
-SCHEMAS = ("ops", "store", "serving", "candidate")
+SCHEMAS = ("ops", "store", "serving", "candidate", "marketing")
 # Error classes about objects, connections and resources: their texts never quote a row.
 _TELLABLE = ("08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
 

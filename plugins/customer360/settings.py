@@ -32,7 +32,13 @@ class Settings:
     threads: int  # C360_THREADS
     memory_limit: str | None  # C360_MEMORY_LIMIT, e.g. 4GB, for DuckDB, and for Spark's executors
     spark_warehouse: str | None = None  # C360_SPARK_WAREHOUSE: folder that this machine and the cluster see
+    exports_folder: Path | None = None  # C360_EXPORTS: files for marketing; None is `exports` below `local`
     spark_jar: str | None = None  # C360_SPARK_JAR: path of the Iceberg runtime, or its Maven coordinate
+
+    @property
+    def exports(self) -> Path:
+        """Where the files for marketing are written."""
+        return self.exports_folder or self.local / "exports"
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -55,5 +61,6 @@ class Settings:
             threads=int(env.get("C360_THREADS") or os.cpu_count() or 1),
             memory_limit=env.get("C360_MEMORY_LIMIT") or None,
             spark_warehouse=env.get("C360_SPARK_WAREHOUSE") or None,
+            exports_folder=Path(env["C360_EXPORTS"]).resolve() if env.get("C360_EXPORTS") else None,
             spark_jar=env.get("C360_SPARK_JAR") or None,
         )

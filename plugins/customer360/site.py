@@ -38,7 +38,8 @@ def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
     """Write the page (and dbt's docs beside it, else link those that are there); returns its path."""
     root = settings.local / "site"
     root.mkdir(parents=True, exist_ok=True)
-    links = [("Data Docs: what the quality gates found", _copy(data_docs(settings.local).parent, root / "data_docs"))]
+    links = [("The attribution page", "marketing/index.html" if (root / "marketing" / "index.html").exists() else "")]
+    links += [("Data Docs: what the quality gates found", _copy(data_docs(settings.local).parent, root / "data_docs"))]
     if with_dbt_docs:
         _dbt_docs(settings, root / "dbt")
     if (root / "dbt" / "index.html").exists():

@@ -436,6 +436,7 @@ def merge(engine: Engine, relations: Sequence[Sliced]) -> bool:
     is_first_try = not engine.has(SLICE + "lake", "touched_customer")
     if is_first_try:  # what the slice replaces, found before anything is replaced
         engine.define(SLICE + "lake", "replaced_group", _replaced_groups(engine))
+        engine.define(SLICE + "lake", "left_identifier", _left_identifiers(engine))
         engine.define(SLICE + "lake", "touched_customer", _touched_customers(engine))
     for relation in relations:
         if relation.key:
@@ -454,6 +455,20 @@ def _replaced_groups(engine: Engine) -> str:
         f" where record_key in (select record_key from {engine.qualify(night, 'universe')})"
         f" union select group_key from {engine.qualify(night, 'touched_group')}"
         f" union select group_key from {engine.qualify(SLICE + 'identity', 'node_group')}"
+    )
+
+
+def _left_identifiers(engine: Engine) -> str:
+    """Identifiers of changed records that no record carries any more."""
+    night = SLICE + "lake"
+    carried = engine.qualify("staging", "stg_lake__identifier")
+    changed = f"select record_key from {engine.qualify(night, 'change_record')}"
+    return (
+        f"with lost as (select identifier_key from {carried} where record_key in ({changed})"
+        f" except select identifier_key from {engine.qualify(SLICE + 'staging', 'stg_lake__identifier')})"
+        f" select identifier_key from lost except select identifier_key from {carried}"
+        f" where identifier_key in (select identifier_key from lost)"
+        f" and record_key not in (select record_key from {engine.qualify(night, 'universe')})"
     )
 
 
@@ -533,7 +548,8 @@ def _merge_identity(engine: Engine) -> None:
         "customer": ("customer_id", customers),
         "identifier_class": (
             "identifier_key",
-            f"select identifier_key from {engine.qualify(night, 'identifier_class')}",
+            f"select identifier_key from {engine.qualify(night, 'identifier_class')}"
+            f" union select identifier_key from {engine.qualify(SLICE + 'lake', 'left_identifier')}",
         ),
     }
     for name, (column, touched) in replaced.items():

@@ -37,6 +37,8 @@ def serve_ui(out: Console, port: int) -> None:
             f"Airflow   http://127.0.0.1:{port}  user {airflow_local.ADMIN}, password {password}", highlight=False
         )
         out.print(f"reports   http://127.0.0.1:{reports}", highlight=False)
+        if (settings.local / "site" / "marketing").exists():
+            out.print(f"marketing http://127.0.0.1:{reports}/marketing/", highlight=False)
         out.print(f"data      psql '{postgres.display_url(settings)}'", highlight=False, soft_wrap=True)
         out.print("Ctrl-C stops Airflow and the reports; make stop stops the data's server.")
 
@@ -45,8 +47,10 @@ def serve_ui(out: Console, port: int) -> None:
 
 
 def _reports(settings: Settings, port: int) -> airflow_local.Service:
+    from customer360.nightly import build_page
     from customer360.site import build_site
 
+    build_page()
     folder = build_site(settings, with_dbt_docs=False).parent
     command = (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder))
     return airflow_local.Service("reports", command, settings.local / "airflow" / "processes" / "reports.log")

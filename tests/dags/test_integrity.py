@@ -67,6 +67,7 @@ def test_exactly_these_dags_exist(parsed) -> None:  # type: ignore[no-untyped-de
         "customer_360",
         "identity_review",
         "maintenance",
+        "marketing_exports",
     }
     assert parsed["errors"] == []
 

@@ -77,8 +77,8 @@ def demo(cluster: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_every_dag_run_succeeds_and_every_mart_has_rows(demo: Demo) -> None:
     for night in demo.nights:
         assert {each["state"] for each in night.dags} == {"success"}
-        assert [each["dag"] for each in night.dags][-1] == "customer_360"
-        assert len(night.dags) == 14
+        assert [each["dag"] for each in night.dags][-2:] == ["customer_360", "marketing_exports"]
+        assert len(night.dags) == 15
         assert {task for each in night.dags for task in each["tasks"]} <= {"success", "skipped"}
         assert not [mart for mart, change in night.changes.items() if not change["total"] and mart != "customer_alias"]
     assert demo.nights[-1].changes["customer_alias"]["total"] > 0
@@ -211,3 +211,5 @@ def test_what_it_says_is_what_it_did(demo: Demo) -> None:
     for page in (index, index.parent / "dbt" / "index.html", index.parent / "data_docs" / "index.html"):
         assert page.is_file(), page
     assert CUT in index.read_text("utf-8")
+    assert f"file://{index.parent / 'marketing' / 'index.html'}" in demo.said
+    assert (demo.settings.exports / "latest").resolve().name.startswith("2026-03-04_publication-")

@@ -102,7 +102,8 @@ def test_it_serves_this_machine_only_and_leaves_nothing_behind(own: Settings) ->
         reports = int(wait_for(process, output, r"reports\s+http://127\.0\.0\.1:(\d+)")[1])
         wait_for(process, output, "Ctrl-C")
         sources: dict[str, Any] = yaml.safe_load((PROJECT / "dags" / "sources.yml").read_text("utf-8"))["sources"]
-        expected = {f"ingest_{name}" for name in sources} | {"customer_360", "identity_review", "maintenance"}
+        expected = {f"ingest_{name}" for name in sources}
+        expected |= {"customer_360", "identity_review", "maintenance", "marketing_exports"}
         api = Api(port, password)
         assert api.wait_for_dags(expected) == expected
         assert api.call("GET", "/api/v2/importErrors")["total_entries"] == 0

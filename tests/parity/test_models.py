@@ -15,7 +15,7 @@ from parity.standin import write_identity
 
 ENGINES = ("duckdb", "postgres")
 NIGHT = {"as_of": f"{AS_OF:%Y-%m-%d %H:%M:%S}"}
-UNIT_TESTS = 69  # written down, so that a lost one is noticed
+UNIT_TESTS = 72  # written down, so that a lost one is noticed
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -29,7 +29,8 @@ def built(request: pytest.FixtureRequest, engine_settings: dict[str, Settings]) 
         write_identity(engine, AS_OF)
         engine.release()
         nodes = run_dbt(settings, engine, "build", vars=NIGHT).nodes
-    assert {node.status for node in nodes} == {"success", "pass"}
+    # An exposure is nothing to build.
+    assert {each.status for each in nodes if not each.unique_id.startswith("exposure.")} == {"success", "pass"}
     # A night asserts its data; what proves the SQL is no part of it.
     assert not [node.unique_id for node in nodes if node.unique_id.startswith("unit_test.")]
     return settings
@@ -56,6 +57,7 @@ def test_every_model_with_a_rule_has_a_unit_test(built: Settings) -> None:
         "fct_interactions",
         "identifier",
         "int_identity__record_identifier",
+        "marketing__source_quality",
     }
 
 

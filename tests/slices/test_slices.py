@@ -186,6 +186,7 @@ def test_a_slice_killed_while_it_takes_its_place_is_finished_by_the_next_try(
     build(as_of)
     assert not differing(found, marts(whole))
     with open_engine(settings) as one, open_engine(whole) as other:
-        for table in ("customer_record", "customer_identifier", "customer", "record_group", "node_group"):
+        found = ("customer_record", "customer_identifier", "customer", "identifier_class", "record_group", "node_group")
+        for table in found:
             query = f"select * from identity.{table} order by all"
             assert one.read(query).equals(other.read(query)), table

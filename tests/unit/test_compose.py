@@ -27,7 +27,8 @@ VARIABLE = re.compile(r"\$\{(\w+)(:\?|:-)?([^}]*)\}")
 
 
 def test_exactly_these_services() -> None:
-    assert set(SERVICES) == {"serving", "metadata", *AIRFLOW}
+    assert set(SERVICES) == {"serving", "metadata", "pages", *AIRFLOW}
+    assert "environment" not in SERVICES["pages"]
     assert SERVICES["serving"]["environment"]["POSTGRES_USER"] != SERVICES["metadata"]["environment"]["POSTGRES_USER"]
 
 
@@ -46,7 +47,7 @@ def test_every_secret_is_required_and_none_has_a_default(tmp_path: Path) -> None
 
 def test_ports_are_published_on_loopback_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 2
+    assert len(ports) == 3
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
 
 

@@ -2,8 +2,8 @@
     Rows of a lake entity as of the night, each record in the version its source asserted last before it. What it
     said only later stands in where nothing else is known, the first of it. Of an entity that is not dated, and
     among versions of one instant, the night it was loaded decides, then the batch and the place in the file.
-    Most records have one version: only those that have several (`repeated_versions`) are put in order. `repeated`:
-    a relation that holds these already.
+    Most records have one version: only those that have several (`repeated_versions`) are put in order, and only they
+    have a `version_batch`. `repeated`: a relation that holds these already.
 -#}
 {% macro latest_version(entity, columns, repeated=none) %}
     {%- if not repeated -%}
@@ -16,6 +16,7 @@
         x.source_record_id,
         x.batch_id,
         x.row_number as source_row,
+        r.kept_batch as version_batch,
         x.loaded_as_of,
         {{ columns | join(',\n        ') }}
     from {{ source('lake', entity) }} as x
@@ -24,7 +25,7 @@
         and (r.repeated_key is null or (x.batch_id = r.kept_batch and x.row_number = r.kept_row))
 {% endmacro %}
 
-{#- repeated_key, kept_batch, kept_row: the version that counts, of each record that has several. -#}
+{#- repeated_key, kept_batch, kept_row: the version that counts, of each record that has several, by whichever night. -#}
 {% macro repeated_versions(entity) %}
     {%- set known = known_of(entity) -%}
     select record_key as repeated_key, batch_id as kept_batch, row_number as kept_row
@@ -48,7 +49,6 @@
         where {{ known.where }} and record_key in (
             select record_key
             from {{ source('lake', entity) }}
-            where {{ known.where }}
             group by record_key
             having count(*) > 1
         )

@@ -81,6 +81,7 @@ def _start_afresh(settings: Settings) -> None:
     mine = (settings.local / MARKER).exists()
     folders = [Path(settings.landing), Path(settings.lake), settings.local / "engine", settings.local / "dbt"]
     folders += [settings.local / "quality", settings.local / "demo_truth", settings.local / "airflow"]
+    folders += [settings.local / "exports", settings.local / "site"]
     used = [folder for folder in folders[:2] if folder.exists() and any(folder.iterdir())]
     if used and not mine:
         raise DemoRefused(f"{used[0]} holds data that is not the demo's; set C360_LOCAL to an empty folder")
@@ -233,11 +234,14 @@ def _where_to_look(out: Console, settings: Settings, seconds: float) -> None:
         ("c360 ledger", "every file: read = loaded + rejected + duplicate"),
         ("c360 publications", "what is served, and what was before"),
         ("c360 runs", "what each step cost"),
+        ("c360 attribution", "which channel earned which conversions, by each model"),
         ("c360 explain CUSTOMER", "which records are one customer, and why"),
         ("make ui", "Airflow with these DAGs, the reports and the published data"),
     ):
         out.print(f"  .venv/bin/{command:<24} {what}" if command.startswith("c360") else f"  {command:<34} {what}")
     out.print(f"  report   file://{index}", soft_wrap=True)
+    out.print(f"  page     file://{index.parent / 'marketing' / 'index.html'}", soft_wrap=True)
+    out.print(f"  files    {settings.exports / 'latest'}", soft_wrap=True)
     out.print(
         f"  SQL      psql '{postgres.display_url(settings)}' -c 'select * from customer_360 limit 5'",
         soft_wrap=True,

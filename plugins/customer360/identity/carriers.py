@@ -244,7 +244,8 @@ _SPANS = f"""
     create or replace temp table carried as
     select identifier_key, any_value(is_number) as is_number,
         list(row(identity, first_at, last_at, uses, is_stated, typed) order by identity) as spans
-    from span group by 1 having count(*) > 1;
+    from span semi join (select identifier_key from span group by 1 having count(*) > 1) using (identifier_key)
+    group by 1;
     create or replace temp table asked_identity as
     select distinct s.identity, coalesce(c.node, s.identity) as node
     from (select unnest(spans)[1] as identity from carried) s
@@ -272,13 +273,15 @@ _NUMBERS = """
     select identity, identifier_key from span semi join asked_identity using (identity) where is_number order by all
 """
 _SHOWN = f"""
-    select t.record_key, s.name_id, c.found
-    from together t
-    semi join (select record_key from together join identifiers i using (identifier_key) where {PHONES}) n
-        on t.record_key = n.record_key
-    join record_spelling s on t.record_key = s.record_key
-    join identifiers i on t.identifier_key = i.identifier_key and i.identifier_type = 'account_ref'
-    join claim_spelling c on t.identifier_key = c.node
-    where t.record_kind = 'interaction'
-    order by all
+    with shown as (
+        select t.record_key, s.name_id, t.identifier_key as node
+        from together t
+        semi join (select record_key from together join identifiers i using (identifier_key) where {PHONES}) n
+            on t.record_key = n.record_key
+        join record_spelling s on t.record_key = s.record_key
+        join identifiers i on t.identifier_key = i.identifier_key and i.identifier_type = 'account_ref'
+        semi join claim c on t.identifier_key = c.node
+        where t.record_kind = 'interaction'
+    )
+    select record_key, name_id, found from shown join ({claims.spelled("shown")}) using (node) order by all
 """

@@ -16,11 +16,20 @@ Claim = tuple[int, list[Spelled]]  # the identifier's key, names on its records
 
 
 def find(engine: Any) -> None:
-    """Make the tables `claim` (node, space: the system that gave it, is_login), `claim_spelling` (node, found) and
-    `one_claim` (node, other: two on one record) in `engine`, which has the inputs, `classes`, `together` and what
-    `People` makes.
+    """Make the tables `claim` (node, space: the system that gave it, is_login) and `one_claim` (node, other: two on
+    one record) in `engine`, which has the inputs, `classes` and `together`.
     """
     engine.execute(_CLAIMS)
+
+
+def spelled(relation: str, column: str = "node") -> str:
+    """SQL of (node, found: names on its records) of the claims in `column` of `relation`: there are many claims, and
+    few are looked at."""
+    return f"""
+        select identifier_key as node, list(row(name_id, weight) order by name_id) as found
+        from identifier_spelling where identifier_key in (select {column} from {relation})
+        group by 1
+    """
 
 
 def one_claims(engine: Any) -> set[tuple[int, int]]:
@@ -69,9 +78,5 @@ _CLAIMS = """
     create or replace temp table one_claim as
     with carried as (select t.record_key, c.node, c.space from together t join claim c on t.identifier_key = c.node)
     select distinct a.node, b.node as other
-    from carried a join carried b on a.record_key = b.record_key and a.space = b.space and a.node <> b.node;
-    create or replace temp table claim_spelling as
-    select identifier_key as node, list(row(name_id, weight) order by name_id) as found
-    from identifier_spelling semi join claim on identifier_key = node
-    group by 1
+    from carried a join carried b on a.record_key = b.record_key and a.space = b.space and a.node <> b.node
 """

@@ -26,7 +26,7 @@ def constrain(engine: Any) -> None:
     `engine` has the inputs, `decisions` (as `decisions.standing`) and what `graph.link` makes.
     """
     engine.execute(_DECIDED)
-    if not engine.sql("select 1 from must_link union all select 1 from cannot_link limit 1").fetchall():
+    if not _is_decided(engine):
         return
     engine.execute(_REOPENED)
     links = engine.sql("select record_key, node, kind from reopened_link order by record_key, node").to_arrow_table()
@@ -44,7 +44,13 @@ def constrain(engine: Any) -> None:
 
 def stand_apart(engine: Any) -> None:
     """Let `record_component` and `anchors` say it too, where a shared line joined records again or left them out."""
-    engine.execute(_STAND_APART)
+    if _is_decided(engine):
+        engine.execute(_STAND_APART)
+
+
+def _is_decided(engine: Any) -> bool:
+    """Whether people decided anything about records that are here."""
+    return bool(engine.sql("select 1 from must_link union all select 1 from cannot_link limit 1").fetchall())
 
 
 def kept_apart(engine: Any) -> pa.Table:

@@ -166,19 +166,28 @@ _LINKS = """
     where r.record_kind <> 'interaction' and xor(r.identifier_key, p.person + 1) not in (select node from cut)
 """
 _NAMES_OF_COMPONENTS = """
-    select component, list(row(name_id, weight) order by name_id) as found
-    from (
+    with named as (
         select component, name_id, sum(weight)::integer as weight
-        from (select distinct l.record_key, c.component from open_links l join open_components c using (node))
+        from (
+            select distinct l.record_key, c.component
+            from open_links l semi join record_spelling using (record_key) join open_components c using (node)
+        )
         join record_spelling s using (record_key)
         group by 1, 2
     )
-    group by 1 having count(*) > 1 order by 1
+    select component, list(row(name_id, weight) order by name_id) as found
+    from named semi join (select component from named group by 1 having count(*) > 1) using (component)
+    group by 1 order by 1
 """
-_CLAIMS_OF_COMPONENTS = """
+_CLAIMS_OF_COMPONENTS = f"""
+    with claimed as (select component, space, node from open_components join claim using (node)),
+    several as (
+        select c.* from claimed c
+        semi join (select component, space from claimed group by 1, 2 having count(*) > 1) using (component, space)
+    )
     select component, list(row(node, found) order by node)
-    from open_components join claim using (node) left join claim_spelling using (node)
-    group by component, space having count(*) > 1 order by component, space
+    from several left join ({claims.spelled("several")}) using (node)
+    group by component, space order by component, space
 """
 # A record is tied to its smallest node.
 _TIED = """
@@ -240,7 +249,7 @@ _NAMES_NEAR = """
     group by 1, 2, 3 having count(*) > 1
     order by 1, 2, 3
 """
-_CLAIMS_NEAR = """
+_CLAIMS_NEAR = f"""
     with near as (
         select distinct n.component, n.node, c.node as claim, c.space
         from neighbours n
@@ -251,7 +260,7 @@ _CLAIMS_NEAR = """
         list(row(n.claim, s.found) order by n.claim)
     from near n
     left join identifiers i on n.node = i.identifier_key
-    left join claim_spelling s on n.claim = s.node
+    left join ({claims.spelled("near", "claim")}) s on n.claim = s.node
     group by n.component, kind, n.node, n.space having count(*) > 1
     order by n.component, kind, n.node, n.space
 """

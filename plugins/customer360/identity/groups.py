@@ -42,9 +42,12 @@ _TIES = f"""
     )
     select r.record_key, r.identifier_key as node
     from record_identifiers r
-    join open_identifier o using (identifier_key)
-    left join components c on r.identifier_key = c.node
-    where c.node is null or r.record_kind = 'account'
+    semi join (select identifier_key from open_identifier anti join components on identifier_key = node)
+        using (identifier_key)
+    union
+    select r.record_key, r.identifier_key
+    from record_identifiers r semi join open_identifier using (identifier_key)
+    where r.record_kind = 'account'
     union
     select record_key, identifier_key from slip
     union

@@ -214,9 +214,10 @@ _SPELLINGS = f"""
     group by 1, 2
 """
 _SEVERAL = """
+    with several as (select identifier_key from identifier_spelling group by 1 having count(*) between 2 and {many})
     select identifier_key, i.identifier_type, found, weights from (
         select identifier_key, list(name_id order by name_id) as found, list(weight order by name_id) as weights
-        from identifier_spelling group by 1 having count(*) between 2 and {many}
+        from identifier_spelling semi join several using (identifier_key) group by 1
     ) join identifiers i using (identifier_key) order by identifier_key
 """
 # An identifier with one spelling has one person; one with very many has as many, and nobody sorts them out.

@@ -55,6 +55,10 @@ DDL: list[str] = [
         published_at timestamptz
     )
     """,
+    # which suites judged it (see quality.candidate)
+    "alter table ops.publication add column if not exists suites text",
+    # what was tested before it was published: {"dbt": {passed, warned}, "expectations": {passed, warned}}
+    "alter table ops.publication add column if not exists tests jsonb not null default '{}'",
     # databases made before publications were marked as pruned
     "alter table ops.publication drop constraint if exists publication_status_check,"
     " drop constraint if exists publication_status",

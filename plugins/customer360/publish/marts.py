@@ -46,12 +46,17 @@ def published_marts(manifest: Path) -> list[Mart]:
     return sorted(marts, key=lambda mart: mart.name)
 
 
-def _mart(node: dict) -> Mart:  # type: ignore[type-arg]  # dbt's JSON
-    columns = tuple(
+def columns_of(node: dict) -> tuple[Column, ...]:  # type: ignore[type-arg]  # dbt's JSON
+    """The columns of a model's contract that have a type, in PostgreSQL's types."""
+    return tuple(
         Column(each["name"], _TYPES.get(str(each["data_type"]).lower(), str(each["data_type"])), each["description"])
         for each in node["columns"].values()
         if each.get("data_type")
     )
+
+
+def _mart(node: dict) -> Mart:  # type: ignore[type-arg]  # dbt's JSON
+    columns = columns_of(node)
     key = tuple(node["config"]["meta"].get("key", ()))
     missing = sorted(set(key) - {column.name for column in columns})
     if not key or missing or len(columns) != len(node["columns"]):

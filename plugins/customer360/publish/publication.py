@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,17 +41,50 @@ class Publication:
 _COLUMNS = ", ".join(f"p.{name}" for name in Publication.__slots__)
 
 
-def record_gate(connection: Connection, run: Run, publication_id: int, outcome: str, text: str) -> None:
-    """Note what the audit found; a 'fail' can never be published."""
+def record_gate(
+    connection: Connection,
+    run: Run,
+    publication_id: int,
+    outcome: str,
+    text: str,
+    tests: Mapping[str, Mapping[str, int]] | None = None,
+    *,
+    suites: str | None = None,
+) -> None:
+    """Note what the audit found; a 'fail' can never be published.
+
+    `tests`: {"dbt" or "expectations": {"passed": …, "warned": …}}, what was tested of this candidate's data;
+    `suites` names what judged it.
+    """
     with committing(connection, run) as cursor:
         cursor.execute(
-            "update ops.publication set gate = %s, gate_text = %s where publication_id = %s",
-            (outcome, text, publication_id),
+            "update ops.publication set gate = %s, gate_text = %s, tests = %s, suites = %s where publication_id = %s",
+            (outcome, text, json.dumps(tests or {}), suites, publication_id),
         )
 
 
-def publish(connection: Connection, run: Run, publication_id: int, approved: bool = False) -> None:
-    """Serve the candidate from now on: one transaction, one updated row.
+def is_based_on_passed(connection: Connection, publication_id: int, suites: str) -> bool:
+    """Whether every row that the candidate does not change passed these suites: the candidate stands on what is
+    served, which passed them without a warning."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(*) = 1 from ops.publication p join ops.publication_pointer at using (publication_id)"
+            " where p.gate = 'pass' and p.suites = %s and not exists ("
+            "   select 1 from ops.publication o where o.publication_id > p.publication_id and o.publication_id < %s"
+            "   and o.status in ('published', 'superseded', 'rolled_back'))",
+            (suites, publication_id),
+        )
+        return cursor.fetchone() == (True,)
+
+
+def publish(
+    connection: Connection,
+    run: Run,
+    publication_id: int,
+    approved: bool = False,
+    also: Callable[[Any], None] | None = None,
+) -> None:
+    """Serve the candidate from now on: one transaction, one updated row, and what `also` does with its cursor.
 
     Publishing what is served already changes nothing. Raises Fenced, and PublicationRefused when the
     candidate is not the newest, was not audited, failed, or has warnings nobody approved.
@@ -71,6 +106,8 @@ def publish(connection: Connection, run: Run, publication_id: int, approved: boo
         cursor.execute(
             "update ops.run set state = 'published', finished_at = clock_timestamp() where run_id = %s", (run.run_id,)
         )
+        if also:
+            also(cursor)
 
 
 def _refuse(publication_id: int, candidate_id: int, status: str | None, gate: str | None, approved: bool) -> None:

@@ -49,7 +49,7 @@ def _ensure(connection: Connection, marts: Sequence[Mart]) -> None:
         stale = _stale(cursor, marts)
         if stale:
             cursor.execute("select pg_advisory_xact_lock(hashtext('c360 publication ddl'))")
-            _reader_role(cursor)
+            reading_role(cursor, READER, "serving")
             for mart in stale:
                 _table(cursor, mart)
                 for schema, pointer in _VIEWS.items():
@@ -122,7 +122,7 @@ def _stale(cursor: Any, marts: Sequence[Mart]) -> list[Mart]:
     return [mart for mart in marts if known.get(mart.name) != _definition(mart)]
 
 
-def _columns(cursor: Any, schema: str, name: str) -> dict[str, str]:
+def columns_in(cursor: Any, schema: str, name: str) -> dict[str, str]:
     """Columns of a table or view with PostgreSQL's spelling of their types; none if it is not there."""
     cursor.execute(
         "select attname, format_type(atttypid, atttypmod) from pg_attribute"
@@ -138,7 +138,7 @@ def _table(cursor: Any, mart: Mart) -> None:
             arrow_type(column.data_type)
         except ValueError as error:
             raise MartError(f"{mart.name}.{column.name}: {error}") from None
-    present = _columns(cursor, "store", mart.name)
+    present = columns_in(cursor, "store", mart.name)
     if not present:
         _create(cursor, mart)
         return
@@ -187,37 +187,39 @@ def _view(cursor: Any, mart: Mart, schema: str, pointer: str) -> None:
     """Columns a view has stay where they are and new ones come last, so that grants and the views of others
     which stand on it stay too. Only a column that is gone makes it anew."""
     view = sql.Identifier(schema, mart.name)
-    present = list(_columns(cursor, schema, mart.name))
+    present = list(columns_in(cursor, schema, mart.name))
     wanted = [column.name for column in mart.columns]
     if not set(present) <= set(wanted):
-        grants = _grants(cursor, schema, mart.name)
+        grants = readers(cursor, schema, mart.name)
         _drop(cursor, mart, view)
         present = []
     else:
         grants = []
     names = [*present, *(name for name in wanted if name not in present)]
-    cursor.execute(
-        sql.SQL(
-            "create or replace view {view} as select {columns} from {table} r"
-            " where r.valid_from <= (select {pointer} from ops.publication_pointer)"
-            " and (r.valid_to is null or r.valid_to > (select {pointer} from ops.publication_pointer))"
-        ).format(
-            view=view,
-            columns=sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in names),
-            table=table_name(mart),
-            pointer=sql.Identifier(pointer),
-        )
-    )
-    _describe(cursor, mart, view)
+    at = sql.SQL("(select {} from ops.publication_pointer)").format(sql.Identifier(pointer))
+    cursor.execute(sql.SQL("create or replace view {} as {}").format(view, rows_at(mart, names, at)))
+    describe(cursor, view, mart.description, mart.columns)
     for role in grants:
         cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(role)))
-    if schema == "serving" and _role_exists(cursor):
+    if schema == "serving" and _role_exists(cursor, READER):
         cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(READER)))
 
 
-def _describe(cursor: Any, mart: Mart, view: sql.Identifier) -> None:
-    cursor.execute(sql.SQL("comment on view {} is %s").format(view), (mart.description,))
-    for column in mart.columns:
+def rows_at(mart: Mart, names: Sequence[str], publication: sql.Composable) -> sql.Composable:
+    """Query for the columns `names` of the rows that are valid at a publication: an id, or what gives one."""
+    return sql.SQL(
+        "select {columns} from {table} r where r.valid_from <= {at} and (r.valid_to is null or r.valid_to > {at})"
+    ).format(
+        columns=sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in names),
+        table=table_name(mart),
+        at=publication,
+    )
+
+
+def describe(cursor: Any, view: sql.Identifier, text: str, columns: Sequence[Column]) -> None:
+    """Put the words of the contract into the database, where every tool shows them."""
+    cursor.execute(sql.SQL("comment on view {} is %s").format(view), (text,))
+    for column in columns:
         cursor.execute(
             sql.SQL("comment on column {}.{} is %s").format(view, sql.Identifier(column.name)), (column.description,)
         )
@@ -233,7 +235,7 @@ def _drop(cursor: Any, mart: Mart, view: sql.Identifier) -> None:
         ) from None
 
 
-def _grants(cursor: Any, schema: str, name: str) -> list[str]:
+def readers(cursor: Any, schema: str, name: str) -> list[str]:
     """Roles that may read the view, but for its owner."""
     cursor.execute(
         "select distinct r.rolname from pg_class c, aclexplode(c.relacl) a join pg_roles r on r.oid = a.grantee"
@@ -243,20 +245,22 @@ def _grants(cursor: Any, schema: str, name: str) -> list[str]:
     return [role for (role,) in cursor]
 
 
-def _reader_role(cursor: Any) -> None:
-    """A role that may read what is served and nothing else, where we may create one."""
+def reading_role(cursor: Any, role: str, schema: str) -> bool:
+    """Let `role`, made without a log-in where we may make one, look into `schema`; False if there is none."""
     cursor.execute("select rolcreaterole or rolsuper from pg_roles where rolname = current_user")
-    if cursor.fetchone()[0] and not _role_exists(cursor):
+    if cursor.fetchone()[0] and not _role_exists(cursor, role):
         cursor.execute(  # roles are the server's, and another database's night may be making this one now
             sql.SQL(
                 "do $$ begin create role {} nologin; exception when duplicate_object or unique_violation then null;"
                 " end $$"
-            ).format(sql.Identifier(READER))
+            ).format(sql.Identifier(role))
         )
-    if _role_exists(cursor):
-        cursor.execute(sql.SQL("grant usage on schema serving to {}").format(sql.Identifier(READER)))
+    if not _role_exists(cursor, role):
+        return False
+    cursor.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), sql.Identifier(role)))
+    return True
 
 
-def _role_exists(cursor: Any) -> bool:
-    cursor.execute("select exists (select 1 from pg_roles where rolname = %s)", (READER,))
+def _role_exists(cursor: Any, role: str) -> bool:
+    cursor.execute("select exists (select 1 from pg_roles where rolname = %s)", (role,))
     return bool(cursor.fetchone()[0])

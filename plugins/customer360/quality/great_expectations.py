@@ -45,11 +45,17 @@ _LIMITS = ("mostly", "min_value", "max_value", "value", "value_set", "regex", "c
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a suite's table is here: a DataFrame, or `schema.name` on Postgres."""
+    """What a suite's table is here: a DataFrame, `schema.name` on Postgres, or the rows of `query` there.
+
+    `judged_by`: the expectations that look at it, if not all of the suite's; `part` then names it in Data Docs.
+    """
 
     name: str
     frame: Any = None
     schema: str | None = None
+    query: str | None = None
+    judged_by: tuple[Expectation, ...] | None = None
+    part: str = ""
 
 
 def run_suite(
@@ -67,7 +73,7 @@ def run_suite(
     with one_at_a_time(root):
         context = _context(root)
         for table in tables:
-            expectations = suite.tables.get(table.name, ())
+            expectations = suite.tables.get(table.name, ()) if table.judged_by is None else table.judged_by
             if not expectations:
                 continue
             with _connection_url(url), warnings.catch_warnings():
@@ -104,7 +110,7 @@ def _pages(context: Any, suite: Suite, label: str, at: datetime) -> list[Any]:
 def _validate(
     context: Any, suite: Suite, table: Table, expectations: tuple[Expectation, ...], label: str, at: datetime
 ) -> Any:
-    name = f"{suite.name}/{table.name}".replace("/", ".")
+    name = " ".join(filter(None, (f"{suite.name}/{table.name}".replace("/", "."), table.part)))
     built = gx.ExpectationSuite(name=name, expectations=[_build(suite, table, each) for each in expectations])
     built = context.suites.add_or_update(built)
     batch, parameters = _batch(context, table, label)
@@ -136,11 +142,13 @@ def _build(suite: Suite, table: Table, expectation: Expectation) -> Any:
 
 
 def _batch(context: Any, table: Table, label: str) -> tuple[Any, dict[str, Any] | None]:
-    if table.schema is None:
+    if table.frame is not None:
         source = context.data_sources.add_or_update_pandas("lake")
         asset = source.add_dataframe_asset(f"{label}.{table.name}")
         return asset.add_batch_definition_whole_dataframe("all"), {"dataframe": table.frame}
     source = context.data_sources.add_or_update_postgres("serving", connection_string=f"${{{_URL_VARIABLE}}}")
+    if table.query is not None:
+        return source.add_query_asset(f"{table.name} {table.part}", query=table.query).add_batch_definition("all"), None
     asset = source.add_table_asset(table.name, table_name=table.name, schema_name=table.schema)
     return asset.add_batch_definition_whole_table("all"), None
 

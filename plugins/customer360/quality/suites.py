@@ -10,11 +10,14 @@ tables:
       severity: critical          # critical (default) | warning
 ```
 
-`expectation` is any Great Expectations name; the other keys are its arguments.
+`expectation` is any Great Expectations name; the other keys are its arguments. `within: [a, b]` says that it judges
+those rows together which share `a` and `b`, each group for itself: of a candidate only groups with a changed row are
+looked at again (see `candidate`).
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,15 @@ from typing import Any
 import yaml
 
 SEVERITIES = ("critical", "warning")
+# What is judged of each row by itself: it still holds of the rows that did not change.
+OF_A_ROW = frozenset(
+    f"expect_column_values_to_{what}"
+    for what in (
+        *("be_between", "be_in_set", "be_null", "match_like_pattern", "match_regex", "match_regex_list"),
+        *("not_be_in_set", "not_be_null", "not_match_like_pattern", "not_match_regex", "not_match_regex_list"),
+    )
+)
+UNIQUE = "expect_column_values_to_be_unique"
 
 
 class SuiteError(Exception):
@@ -33,6 +45,19 @@ class Expectation:
     name: str
     arguments: dict[str, Any]
     severity: str
+    within: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> tuple[str, ...] | None:
+        """What has to be looked at again when rows changed: the columns by which a row is judged together with others,
+        () the changed rows alone, None the whole table (shares and totals)."""
+        if self.within:
+            return self.within
+        if self.arguments.get("mostly", 1) != 1:
+            return None
+        if self.name == UNIQUE:
+            return (self.arguments["column"],)
+        return () if self.name in OF_A_ROW else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +66,14 @@ class Suite:
 
     name: str
     tables: dict[str, tuple[Expectation, ...]]
+
+
+def mark(root: Path, folder: str) -> str:
+    """Names what the suites of `root/<folder>/` say."""
+    named = hashlib.sha256()
+    for path in sorted((root / folder).glob("*.yml")):
+        named.update(path.name.encode() + path.read_bytes())
+    return named.hexdigest()[:16]
 
 
 def load_suite(root: Path, name: str) -> Suite:
@@ -81,4 +114,7 @@ def _expectation(path: Path, table: str, entry: object) -> Expectation:
     severity = arguments.pop("severity", "critical")
     if severity not in SEVERITIES:
         raise SuiteError(f"{path}: {table}: {name}: severity is one of {', '.join(SEVERITIES)}")
-    return Expectation(name, arguments, severity)
+    within = arguments.pop("within", [])
+    if not isinstance(within, list) or not all(isinstance(column, str) for column in within):
+        raise SuiteError(f"{path}: {table}: {name}: within is a list of columns")
+    return Expectation(name, arguments, severity, tuple(within))

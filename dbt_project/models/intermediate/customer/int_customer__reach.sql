@@ -29,7 +29,7 @@ uses as (
         a.seen_at as first_seen_at,
         a.seen_at as last_seen_at
     from addresses as a
-    left join {{ ref('interaction') }} as i on a.record_key = i.interaction_id and i.interaction_class = 'bounce'
+    left join {{ ref('fct_interactions') }} as i on a.record_key = i.interaction_id and i.interaction_class = 'bounce'
     where not {{ is_contact_record('a.record_kind') }} and i.interaction_id is null
 ),
 

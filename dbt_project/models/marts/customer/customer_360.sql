@@ -33,17 +33,20 @@ first_touched as (
     group by customer_id
 ),
 
-first_touch_of as (
-    select min(t.touch_id) as touch_id
+first_touches as (
+    select t.customer_id, t.touch_id, t.acquisition_source, t.channel_group, t.campaign
     from {{ ref('attribution_touches') }} as t
     inner join first_touched as f on t.customer_id = f.customer_id and t.touched_at = f.touched_at
-    group by t.customer_id
 ),
 
 first_touch as (
     select t.customer_id, t.acquisition_source, t.channel_group, t.campaign
-    from {{ ref('attribution_touches') }} as t
-    inner join first_touch_of as f on t.touch_id = f.touch_id
+    from first_touches as t
+    inner join (
+        select customer_id, min(touch_id) as touch_id
+        from first_touches
+        group by customer_id
+    ) as f on t.customer_id = f.customer_id and t.touch_id = f.touch_id
 ),
 
 deals as (

@@ -1,0 +1,95 @@
+"""The contracts of marketing's tables: read from dbt's manifest, where models, versions and words are."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from customer360.publish.marts import Column, MartError, columns_of
+
+PREFIX = "marketing__"
+_REF = re.compile(r"\{\{\s*ref\('(\w+)'\)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One version of one table. `key` names the columns that make a row unique, and orders what is read.
+
+    `query` is the model's SQL with `{{ ref('mart') }}` where a published mart stands.
+    """
+
+    name: str
+    version: int
+    is_latest: bool
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    query: str
+    values: tuple[tuple[str, str, str], ...] = ()  # column, value, what it means
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The names under which the database shows it."""
+        pinned = f"{self.name}_v{self.version}"
+        return (self.name, pinned) if self.is_latest else (pinned,)
+
+    @property
+    def marts(self) -> tuple[str, ...]:
+        """The published marts it is made of."""
+        return tuple(sorted(set(_REF.findall(self.query))))
+
+    def rendered(self, relations: dict[str, str]) -> str:
+        """Its SQL over `relations` {mart: a table expression}."""
+        return _REF.sub(lambda match: relations[match[1]], self.query)
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Table:
+        columns = tuple(Column(**each) for each in found["columns"])
+        values = tuple((column, value, meaning) for column, value, meaning in found.get("values", ()))
+        return cls(**{**found, "key": tuple(found["key"]), "columns": columns, "values": values})
+
+    def meaning(self, column: str, value: str | None = None) -> str:
+        """What a column, or one value of it, means; nothing where nobody said."""
+        if value is None:
+            return next((each.description for each in self.columns if each.name == column), "")
+        return next((text for name, known, text in self.values if (name, known) == (column, value)), "")
+
+
+def marketing_tables(manifest: Path) -> list[Table]:
+    """Every version of every table, by name and version. Raises MartError for a model that is no contract."""
+    nodes = json.loads(manifest.read_text("utf-8"))["nodes"].values()
+    published = {node["name"] for node in nodes if node["config"].get("meta", {}).get("published")}
+    models = [node for node in nodes if node["resource_type"] == "model" and node["name"].startswith(PREFIX)]
+    return sorted((_table(node, published) for node in models), key=lambda table: (table.name, table.version))
+
+
+def _table(node: dict[str, Any], published: set[str]) -> Table:
+    name = node["name"].removeprefix(PREFIX)
+    if node["version"] is None or not node["config"]["contract"]["enforced"]:
+        raise MartError(f"{node['name']}: a table that leaves the house needs a version and an enforced contract")
+    columns = columns_of(node)
+    undescribed = [column.name for column in columns if not column.description.strip()]
+    key = tuple(node["config"]["meta"].get("key", ()))
+    missing = sorted(set(key) - {column.name for column in columns})
+    if not key or missing or undescribed:
+        raise MartError(f"{node['name']}: needs meta.key and a description of {missing or undescribed or 'its key'}")
+    description = node["description"]
+    if node.get("deprecation_date"):
+        description += f" Deprecated: goes on {str(node['deprecation_date'])[:10]}."
+    is_latest = node["version"] == node["latest_version"]
+    values = tuple(
+        (column["name"], str(value), meaning)
+        for column in node["columns"].values()
+        for value, meaning in (column["config"].get("meta", {}).get("values") or {}).items()
+    )
+    table = Table(name, int(node["version"]), is_latest, description, key, columns, node["raw_code"].strip(), values)
+    strange = sorted(set(table.marts) - published)
+    if strange or "{{" in _REF.sub("", table.query) or "{%" in table.query:
+        raise MartError(f"{node['name']}: may only refer to published marts, and use no other macro: {strange}")
+    return table
