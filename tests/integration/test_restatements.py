@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -71,7 +71,12 @@ MARTS = {
             "attribution_restatements", "publication_id " + " ".join(CELL) + " cause", publication_id="bigint",
             as_of="timestamp", previous_as_of="timestamp", grain="text", model="text", conversion_set="text",
             month="date", **TEXTS, cause="text", conversions_from="decimal(18, 9)", conversions_to="decimal(18, 9)",
-            amount_from="decimal(18, 2)", amount_to="decimal(18, 2)",
+            amount_from="decimal(18, 2)", amount_to="decimal(18, 2)", cost_from="decimal(18, 6)",
+            cost_to="decimal(18, 6)",
+        ),
+        mart(
+            "marketing_costs", "cost_date cost_kind " + " ".join(DIMENSIONS), cost_date="date", cost_kind="text",
+            **TEXTS, cost="decimal(18, 6)",
         ),
         mart(
             "attribution_restated_conversions", "publication_id conversion_set conversion_key cause",
@@ -107,6 +112,7 @@ class World:
     touches: dict[int, Touch] = field(default_factory=dict)
     conversions: dict[int, Conversion] = field(default_factory=dict)
     aliases: dict[int, int] = field(default_factory=dict)
+    costs: dict[tuple[date, str, int], Decimal] = field(default_factory=dict)  # by day, kind and origin
     lookback: timedelta = timedelta(days=60)
     is_doubled: bool = False  # a rule changed: the first touch counts twice under `linear`
 
@@ -138,6 +144,10 @@ class World:
             "attribution_summary": self.summary(credit),
             "customer_identity_map": [
                 {"record_key": key, "customer_id": each.customer} for key, each in records.items()
+            ],
+            "marketing_costs": [
+                {"cost_date": day, "cost_kind": kind, "cost": cost, **dict(zip(DIMENSIONS, ORIGINS[origin], strict=True))}
+                for (day, kind, origin), cost in self.costs.items()
             ],
             "customer_alias": [{"customer_id_old": old, "customer_id": new} for old, new in self.aliases.items()],
         }  # fmt: skip
@@ -424,6 +434,34 @@ def test_the_terminal_shows_causes_figures_and_the_touches_of_a_conversion(
     assert "100.01" in shown.output
     shown = CliRunner().invoke(app, ["restatements", str(second), "--conversion", "order:101"])
     assert [line for line in shown.output.splitlines() if "Phone call" in line and "0.250000000" in line]
+
+
+def test_costs_that_move_are_told_by_day_kind_and_cause(connection: Any) -> None:
+    world = small()
+    first, second, third = (date(2026, 2, day) for day in (27, 28, 1))
+    world.costs = {
+        (first, "ad_spend", 11): Decimal("10.5"),
+        (first, "fixed", 11): Decimal(2),
+        (third, "ad_spend", 12): Decimal(1),
+    }
+    propose(connection, world, 0)
+    world.costs[(first, "ad_spend", 11)] = Decimal("9.25")
+    world.costs[(first, "ad_spend", 12)] = Decimal("0.000001")
+    world.costs[(second, "ad_spend", 11)] = Decimal(7)
+    del world.costs[(third, "ad_spend", 12)]
+    told = propose(connection, world, 1)
+    found = moves(connection, told)
+    assert {(row["model"], row["conversion_set"], row["amount_to"]) for row in found} == {("(all)", "(all)", 0)}
+    assert {
+        (row["campaign"], row["cause"], row["cost_from"], row["cost_to"]) for row in found if row["grain"] == "campaign"
+    } == {
+        ("spring", "cost_corrected", Decimal("10.5"), Decimal("9.25")),
+        ("(none)", "late_cost", Decimal(0), Decimal("0.000001")),
+        ("spring", "new_cost", Decimal(0), Decimal(7)),
+        ("(none)", "withdrawn_cost", Decimal(1), Decimal(0)),
+    }
+    for grain in GRAINS:
+        assert sum(row["cost_to"] - row["cost_from"] for row in found if row["grain"] == grain) == Decimal("4.750001")
 
 
 def test_an_earlier_night_has_not_heard_of_what_came_later(connection: Any) -> None:

@@ -243,7 +243,7 @@ JOURNEYS: Final = """
 SUMMARY: Final = """
     insert into store.attribution_restatements
         (publication_id, as_of, previous_as_of, {cell}, cause,
-        conversions_from, conversions_to, amount_from, amount_to, row_key, row_hash, valid_from)
+        conversions_from, conversions_to, amount_from, amount_to, cost_from, cost_to, row_key, row_hash, valid_from)
     with cause as (
         select c.*, round(amount_to - amount_from, 2) as amount_moved, conversions_to - conversions_from as moved,
             row_number() over largest as size_rank
@@ -296,12 +296,55 @@ SUMMARY: Final = """
         from judged
         where not is_folded
     )
-    select %(n)s, %(night)s at time zone 'UTC', %(before)s at time zone 'UTC', l.*, k.row_key, k.row_key, %(n)s
+    select %(n)s, %(night)s at time zone 'UTC', %(before)s at time zone 'UTC', l.*, 0, 0, k.row_key, k.row_key, %(n)s
     from line l
     cross join lateral (
         select hashtextextended(concat_ws('|', %(n)s, {cell}, cause), 0) as row_key
     ) k
     where conversions_from <> conversions_to or amount_from <> amount_to
+"""
+# Costs are the same under every model and conversion set, and exact: no rounding.
+COSTS: Final = """
+    insert into store.attribution_restatements
+        (publication_id, as_of, previous_as_of, {cell}, cause, conversions_from, conversions_to, amount_from, amount_to,
+        cost_from, cost_to, row_key, row_hash, valid_from)
+    with moved as (
+        select cost_date, cost_kind, acquisition_source, channel_group, traffic_source, campaign,
+            sum(cost) filter (where valid_to = %(n)s) as cost_from,
+            sum(cost) filter (where valid_from = %(n)s) as cost_to
+        from store.marketing_costs
+        where valid_from = %(n)s or valid_to = %(n)s
+        group by cost_date, cost_kind, acquisition_source, channel_group, traffic_source, campaign
+    ),
+    told as (
+        select max(cost_date) as last_date
+        from store.marketing_costs
+        where valid_from < %(n)s and (valid_to is null or valid_to = %(n)s)
+    ),
+    caused as (
+        select m.*, date_trunc('month', cost_date)::date as month,
+            case
+                when cost_from is null and cost_date > coalesce(t.last_date, '-infinity') then 'new_cost'
+                when cost_from is null then 'late_cost'
+                when cost_to is null then 'withdrawn_cost'
+                else 'cost_corrected'
+            end as cause
+        from moved m cross join told t
+        where cost_from is distinct from cost_to
+    ),
+    labelled as (
+        select grain, '(all)' as model, '(all)' as conversion_set, month, {cost_labels}, cause,
+            coalesce(cost_from, 0) as cost_from, coalesce(cost_to, 0) as cost_to
+        from caused o
+        cross join unnest(%(grains)s) as grain
+    )
+    select %(n)s, %(night)s at time zone 'UTC', %(before)s at time zone 'UTC', {cell}, cause, 0, 0, 0, 0,
+        sum(cost_from), sum(cost_to), min(k.row_key), min(k.row_key), %(n)s
+    from labelled l
+    cross join lateral (
+        select hashtextextended(concat_ws('|', %(n)s, {cell}, cause), 0) as row_key
+    ) k
+    group by {cell}, cause
 """
 RESTATED: Final = """
     insert into store.attribution_restated_conversions

@@ -71,12 +71,23 @@ def append(cursor: Any, publication_id: int) -> dict[str, int]:
         return written
     shares = _shares(cursor)
     models = list(_models(shares, "channel"))
-    values = {"n": publication_id, "before": nights[0], "night": nights[1], "models": models, "reference": models[0]}
+    values = {
+        "n": publication_id,
+        "before": nights[0],
+        "night": nights[1],
+        "models": models,
+        "reference": models[0],
+        "grains": list(GRAINS),
+    }
     for statement in _PREPARED:
         cursor.execute(_filled(statement, shares), values)
-    for table, statement in ((SUMMARY, statements.SUMMARY), (CONVERSIONS, statements.RESTATED)):
+    for table, statement in (
+        (SUMMARY, statements.SUMMARY),
+        (SUMMARY, statements.COSTS),
+        (CONVERSIONS, statements.RESTATED),
+    ):
         cursor.execute(_filled(statement, shares), values)
-        written[table] = cursor.rowcount
+        written[table] += cursor.rowcount
     for name in _TEMPORARY:
         cursor.execute(sql.SQL("drop table {}").format(sql.Identifier(name)))
     return written
@@ -111,6 +122,11 @@ def _models(shares: Sequence[str], grain: str) -> dict[str, str]:
     return {base: _CREDIT + (f"{base}_{grain}" if f"{base}_{grain}" in names else base) for base in bases}
 
 
+def _grains_of(dimension: str) -> str:
+    """Grains that tell a dimension apart, as a list of SQL."""
+    return ", ".join(f"'{grain}'" for grain, names in GRAINS.items() if dimension in names)
+
+
 def _filled(statement: str, shares: Sequence[str]) -> sql.Composed:
     """A statement with its lists of columns put in."""
 
@@ -139,10 +155,14 @@ def _filled(statement: str, shares: Sequence[str]) -> sql.Composed:
         ),
         "labels": sql.SQL(", ").join(
             sql.SQL(
-                f"case when grain in ({', '.join(repr(g) for g, names in GRAINS.items() if name in names)})"
+                f"case when grain in ({_grains_of(name)})"
                 f" then coalesce(o.{name}, case when w.origin_id = 0 then 'unattributed' else '(none)' end)"
                 f" else '(all)' end as {name}"
             )
+            for name in _DIMENSIONS
+        ),
+        "cost_labels": sql.SQL(", ").join(
+            sql.SQL(f"case when grain in ({_grains_of(name)}) then o.{name} else '(all)' end as {name}")
             for name in _DIMENSIONS
         ),
         "cell": sql.SQL(", ".join(_CELL)),

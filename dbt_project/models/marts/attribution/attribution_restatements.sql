@@ -16,5 +16,7 @@ select
     cast(null as decimal(18, 9)) as conversions_from,
     cast(null as decimal(18, 9)) as conversions_to,
     cast(null as decimal(18, 2)) as amount_from,
-    cast(null as decimal(18, 2)) as amount_to
+    cast(null as decimal(18, 2)) as amount_to,
+    cast(null as decimal(18, 6)) as cost_from,
+    cast(null as decimal(18, 6)) as cost_to
 where 1 = 0
