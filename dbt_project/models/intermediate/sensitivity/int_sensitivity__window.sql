@@ -21,8 +21,8 @@ touches as (
         c.conversion_key,
         c.origin_id,
         c.touch_number,
-        cast(c.credit_linear * 1000000000 as bigint) as linear,
-        cast(c.credit_time_decay * 1000000000 as bigint) as time_decay,
+        cast(cast(c.credit_linear as decimal(20, 9)) * 1000000000 as bigint) as linear,
+        cast(cast(c.credit_time_decay as decimal(20, 9)) * 1000000000 as bigint) as time_decay,
         o.channel_group <> 'Direct' as is_told,
     {% for place in places -%}
         coalesce(c.days_before < w.days_{{ place }}, false) as is_in_{{ place }}{{ ',' if not loop.last }}
