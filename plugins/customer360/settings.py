@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ENGINES = ("duckdb", "postgres", "spark")
+LIFECYCLE_RULES = ("dated", "current")
 
 
 def project_root() -> Path:
@@ -34,6 +35,8 @@ class Settings:
     spark_warehouse: str | None = None  # C360_SPARK_WAREHOUSE: folder that this machine and the cluster see
     exports_folder: Path | None = None  # C360_EXPORTS: files for marketing; None is `exports` below `local`
     spark_jar: str | None = None  # C360_SPARK_JAR: path of the Iceberg runtime, or its Maven coordinate
+    # C360_LIFECYCLE_RULES. dated: the past is judged by the rules that held then; current: by those of the night.
+    lifecycle_rules: str = "dated"
 
     @property
     def exports(self) -> Path:
@@ -42,13 +45,16 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Settings:
-        """Settings of this process. Raises ValueError for an engine that does not exist."""
+        """Settings of this process. Raises ValueError for an engine that does not exist, or rules that are neither."""
         env = os.environ
         home = project_root()
         local = Path(env.get("C360_LOCAL") or home / ".local").resolve()
         engine = env.get("C360_ENGINE") or "duckdb"
         if engine not in ENGINES:
             raise ValueError(f"C360_ENGINE is {engine!r}; known engines: {', '.join(ENGINES)}")
+        rules = env.get("C360_LIFECYCLE_RULES") or "dated"
+        if rules not in LIFECYCLE_RULES:
+            raise ValueError(f"C360_LIFECYCLE_RULES is {rules!r}; it may be {' or '.join(LIFECYCLE_RULES)}")
         return cls(
             home=home,
             local=local,
@@ -63,4 +69,5 @@ class Settings:
             spark_warehouse=env.get("C360_SPARK_WAREHOUSE") or None,
             exports_folder=Path(env["C360_EXPORTS"]).resolve() if env.get("C360_EXPORTS") else None,
             spark_jar=env.get("C360_SPARK_JAR") or None,
+            lifecycle_rules=rules,
         )

@@ -10,11 +10,12 @@ The slice is right only where the engine still holds what the night before left.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -128,8 +129,9 @@ def write_batches(engine: Engine, files: Sequence[LakeFile]) -> None:
     engine.write("lake", "night_batch", pa.Table.from_pylist(rows, schema=_BATCH))
 
 
-def fingerprint(settings: Settings, config: SourcesConfig) -> str:
-    """Names everything but data that the marts depend on: models, seeds, identity rules, the company."""
+def fingerprint(settings: Settings, config: SourcesConfig, as_of: datetime) -> str:
+    """Names everything but data that the marts depend on: models, seeds and which of their dated rules hold in the
+    night, identity rules, the company."""
     package, project = Path(__file__).parent, settings.home / "dbt_project"
     made_by = {
         project: ("*.yml", *(f"{folder}/**/*.*" for folder in ("macros", "models", "seeds"))),
@@ -140,9 +142,27 @@ def fingerprint(settings: Settings, config: SourcesConfig) -> str:
         for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
             mark.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     own = {name: sorted(getattr(config.own, name)) for name in ("domains", "emails", "phones", "phone_prefixes")}
-    company = [own, str(config.timezone), config.currency, duckdb.__version__]
+    held = _rules_tonight(project / "seeds", as_of.astimezone(config.timezone).date())
+    company = [own, str(config.timezone), config.currency, settings.lifecycle_rules, held, duckdb.__version__]
     mark.update(json.dumps(company).encode())
     return mark.hexdigest()[:32]
+
+
+def _rules_tonight(seeds: Path, night: date) -> list[list[str]]:
+    """Rows of the seeds of dated rules that hold on the night's date: on the day that one begins or ends, every
+    customer may stand otherwise. The same as macro `rules_tonight` finds."""
+    found = []
+    for path in sorted(seeds.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if {"valid_from", "valid_to"} <= set(rows.fieldnames or ()):
+                found += [[path.stem, *row.values()] for row in rows if _holds(row, night)]
+    return found
+
+
+def _holds(rule: Mapping[str, str], night: date) -> bool:
+    begins, ends = (date.fromisoformat(rule[name]) if rule[name] else None for name in ("valid_from", "valid_to"))
+    return (begins is None or begins <= night) and (ends is None or night < ends)
 
 
 def plan(engine: Engine, connection: Connection, files: Sequence[LakeFile], as_of: datetime, mark: str) -> Plan:

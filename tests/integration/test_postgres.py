@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import pwd
@@ -74,9 +75,18 @@ def test_only_this_machine_and_only_with_the_password(own: Settings) -> None:
     ) == [("C", "UTF8")]
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         psycopg2.connect(found.url().replace(found.password, "guessed"))
-    state = own.local / "postgres" / "cluster.json"
-    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    for name in ("cluster.json", "pgpass"):
+        assert stat.S_IMODE((own.local / "postgres" / name).stat().st_mode) == 0o600
     assert Path(f"/proc/{server_pid(found)}").stat().st_uid != 0
+
+
+def test_what_is_shown_of_it_holds_no_password_and_psql_gets_in_all_the_same(own: Settings) -> None:
+    found = postgres.start(own)
+    shown = postgres.display_url(own)
+    assert found.password not in shown
+    with contextlib.closing(psycopg2.connect(shown)) as connection, connection.cursor() as cursor:
+        cursor.execute("select current_user::text")
+        assert cursor.fetchall() == [(private.USER,)]
 
 
 def test_stopped_and_started_it_still_has_its_data(own: Settings) -> None:

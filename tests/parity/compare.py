@@ -21,6 +21,11 @@ MARTS = (
     "fct_ad_spend",
     "fct_interactions",
     "lifecycle_current",
+    "lifecycle_daily",
+    "lifecycle_flow",
+    "lifecycle_funnel",
+    "lifecycle_history",
+    "lifecycle_overlays",
     "lifecycle_transitions",
     "source_quality",
 )

@@ -5,15 +5,21 @@ Every engine is compared with DuckDB.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import datetime, timedelta
+
 import pytest
+from scipy.stats import CensoredData, ecdf
 
 from customer360.dbt_runner import run_dbt
 from customer360.engines import LakeFile, open_engine
 from parity.adversarial import AS_OF, write_lake
 from parity.compare import MARTS, Compared, Marts, read_marts
 from parity.conftest import ENGINES, EngineSettings
+from parity.lifecycle_reference import STAGES, daily, dormant, local_day, median_days, stays
 from parity.standin import write_identity
 
+ZONE = "Europe/Berlin"  # where the night is an hour old
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
@@ -31,7 +37,7 @@ class Built:
         return self._marts[engine]
 
     def _build(self, name: str) -> Marts:
-        night = {"as_of": f"{AS_OF:%Y-%m-%d %H:%M:%S}"}
+        night = {"as_of": f"{AS_OF:%Y-%m-%d %H:%M:%S}", "timezone": ZONE}
         settings = self.settings[name]
         with open_engine(settings) as engine:
             engine.stage(self.files)
@@ -89,6 +95,84 @@ def test_the_lake_was_nasty_enough(engine: str, marts: Built) -> None:
 def test_nothing_of_the_night_itself_is_looked_at(engine: str, marts: Built) -> None:
     """Rows at `as_of` belong to the next night; the microsecond before it does not."""
     assert max(marts[engine]["fct_interactions"].column("occurred_at").to_pylist()) < AS_OF.replace(tzinfo=None)
+
+
+# What the lifecycle says, beside a count in Python.
+
+
+def test_each_day_of_the_lifecycle_is_what_counting_gives(marts: Built) -> None:
+    rows = marts["duckdb"]["lifecycle_daily"].to_pylist()
+    found = {(row["day"], row["stage"]): (row["opening"], row["entries"], row["exits"], row["closing"]) for row in rows}
+    last = local_day(AS_OF, ZONE)
+    first = last - timedelta(days=36525)  # seed lifecycle_parameters; somebody moved before
+    transitions = marts["duckdb"]["lifecycle_transitions"].to_pylist()
+    assert any(local_day(row["occurred_at"], ZONE) < first for row in transitions)
+    assert any(local_day(row["occurred_at"], ZONE) != row["occurred_at"].date() for row in transitions)
+    assert found == daily(transitions, ZONE, first, last)
+
+
+def test_the_funnel_is_what_counting_and_the_exact_curve_give(marts: Built) -> None:
+    transitions = marts["duckdb"]["lifecycle_transitions"].to_pylist()
+    night = AS_OF.replace(tzinfo=None)
+    cohorts = {("all", "all"): stays(transitions, night)}
+    for row in marts["duckdb"]["customer_360"].to_pylist():
+        one = cohorts["all", "all"][row["customer_id"]]
+        entered = min(each["occurred_at"] for each in transitions if each["customer_id"] == row["customer_id"])
+        for by, cohort in (
+            ("entry_month", f"{local_day(entered, ZONE):%Y-%m}"),
+            ("acquisition_source", row["acquisition_source"] or "(none)"),
+            ("region", row["region"] or "(none)"),
+        ):
+            cohorts.setdefault((by, cohort), {})[row["customer_id"]] = one
+    expected = {}
+    medians = 0
+    for (by, cohort), people in cohorts.items():
+        for rank, stage in enumerate(STAGES):
+            there = {one: [each for each in seen if each[0] == stage] for one, seen in people.items()}
+            there = {one: seen for one, seen in there.items() if seen}
+            if not there:
+                continue
+            over = [(days, is_over) for seen in there.values() for _, days, is_over in seen]
+            gone_on = sum(
+                max(STAGES.index(each[0]) for each in people[one][[x[0] for x in people[one]].index(stage) :]) > rank
+                for one in there
+            )
+            median = median_days(over) if len(there) >= 10 else None
+            medians += median is not None
+            expected[by, cohort, stage] = (len(there), len(over), sum(is_over for _, is_over in over), gone_on, median)
+            assert median == (scipy_median(over) if len(there) >= 10 else None)
+    rows = marts["duckdb"]["lifecycle_funnel"].to_pylist()
+    names = ("customers", "entries", "exits", "converted", "median_days")
+    assert {
+        (row["cohort_by"], row["cohort"], row["stage"]): tuple(row[name] for name in names) for row in rows
+    } == expected
+    assert medians > 10, "too few medians to mean something"
+    assert any(row["is_too_few"] for row in rows)
+
+
+def scipy_median(over: list[tuple[int, bool]]) -> int | None:
+    """The median by a library's estimator, which rounds: a hair above a half counts as one."""
+    gone, there = ([days for days, is_over in over if is_over == which] for which in (True, False))
+    if not gone:
+        return None
+    curve = ecdf(CensoredData(uncensored=gone, right=there)).sf
+    reached = curve.quantiles[curve.probabilities <= 0.5 + 1e-9]
+    return int(reached[0]) if len(reached) else None
+
+
+def test_customers_are_dormant_while_nobody_hears_of_them(marts: Built) -> None:
+    signs: dict[int, list[datetime]] = defaultdict(list)
+    for row in marts["duckdb"]["fct_interactions"].to_pylist():
+        if row["interaction_class"] == "person" and row["customer_id"] is not None:
+            signs[row["customer_id"]].append(row["occurred_at"])
+    for row in marts["duckdb"]["lifecycle_history"].to_pylist():  # every order and every transition is in it
+        signs[row["customer_id"]].append(row["began_at"])
+    overlays = [row for row in marts["duckdb"]["lifecycle_overlays"].to_pylist() if row["overlay"] == "dormant"]
+    found = {(row["customer_id"], row["began_at"], row["ended_at"]) for row in overlays}
+    night = AS_OF.replace(tzinfo=None)
+    assert found == {(one, *spell) for one, seen in signs.items() for spell in dormant(seen, 180, night)}
+    assert any(end is None for *_, end in found)
+    assert any(end is not None for *_, end in found)
 
 
 def test_duckdb_reads_parquet_files_where_they_lie(marts: Built) -> None:

@@ -88,19 +88,42 @@ def test_the_fingerprint_follows_models_and_own_identities(settings: Settings, t
     text += "  a: {connector: twilio, location: none/*}\n"
     settings.sources.write_text(text, "utf-8")
     config = load_sources(settings.sources)
-    mark = slices.fingerprint(settings, config)
-    assert slices.fingerprint(settings, config) == mark
-    assert slices.fingerprint(settings, replace(config, currency="USD")) != mark
+    mark = slices.fingerprint(settings, config, NIGHT)
+    assert slices.fingerprint(settings, config, NIGHT) == mark
+    assert slices.fingerprint(settings, replace(config, currency="USD"), NIGHT) != mark
+    assert slices.fingerprint(replace(settings, lifecycle_rules="current"), config, NIGHT) != mark
     own = replace(config.own, emails=frozenset({"us@example.com"}))
-    assert slices.fingerprint(settings, replace(config, own=own)) != mark
+    assert slices.fingerprint(settings, replace(config, own=own), NIGHT) != mark
     copy = tmp_path / "other"
     models = copy / "dbt_project" / "models"
     models.mkdir(parents=True)
     (models / "a.sql").write_text("select 1", "utf-8")
     other = replace(settings, home=copy)
-    first = slices.fingerprint(other, config)
+    first = slices.fingerprint(other, config, NIGHT)
     (models / "a.sql").write_text("select 2", "utf-8")
-    assert slices.fingerprint(other, config) != first
+    assert slices.fingerprint(other, config, NIGHT) != first
+
+
+def test_the_fingerprint_follows_the_rules_in_force(settings: Settings, tmp_path: Path) -> None:
+    """A night on whose date, in the company's time zone, a rule begins or ends builds everything."""
+    text = "version: 1\ncompany: {timezone: Asia/Shanghai}\ndefaults: {timezone: UTC}\nsources:\n"
+    settings.sources.write_text(text + "  a: {connector: twilio, location: none/*}\n", "utf-8")
+    config = load_sources(settings.sources)
+    seeds = tmp_path / "other" / "dbt_project" / "seeds"
+    seeds.mkdir(parents=True)
+    rules = "parameter,value,valid_from,valid_to\ndormant_after,180,,2026-03-01\ndormant_after,90,2026-03-01,\n"
+    (seeds / "lifecycle_parameters.csv").write_text(rules, "utf-8")
+    (seeds / "exchange_rates.csv").write_text("currency,valid_from,rate\nUSD,2026-01-01,0.9\n", "utf-8")
+    other = replace(settings, home=tmp_path / "other")
+    before, first, later = (
+        slices.fingerprint(other, config, datetime(2026, 2, 28, hour, tzinfo=UTC) + timedelta(days=days))
+        for hour, days in ((15, 0), (16, 0), (16, 30))
+    )
+    assert before != first
+    assert first == later
+    (seeds / "lifecycle_parameters.csv").write_text(rules.replace("2026-03-01", "1 March"), "utf-8")
+    with pytest.raises(ValueError, match="1 March"):
+        slices.fingerprint(other, config, datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def test_state_survives_reopening_the_engine(settings: Settings) -> None:

@@ -108,15 +108,21 @@ def compare(
         raise NotComparable(f"no measure is called {measure}; known: {', '.join(MEASURES)}")
     grain, column = BY[by]
     since, until = since or known[conversion_set].first, until or known[conversion_set].last
+    # Asked once for every period and measure.
     found = data.ask(
-        f"select case when {_IS_UNATTRIBUTED} then '' else a.{column} end, a.model, sum(a.{measure}), sum(a.spend)"
-        " from marketing.attribution_v1 a where a.grain = %s and a.conversion_set = %s and a.month between %s and %s"
-        " group by 1, 2",
-        (grain, conversion_set, since, until),
+        f"select case when {_IS_UNATTRIBUTED} then '' else a.{column} end, a.model, a.month, sum(a.conversions),"
+        " sum(a.amount), sum(a.spend) from marketing.attribution_v1 a where a.grain = %s and a.conversion_set = %s"
+        " group by 1, 2, 3",
+        (grain, conversion_set),
     )
-    names = {model for _, model, _, _ in found}
+    place = 3 + MEASURES.index(measure)
+    cells: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+    for row in found:
+        if since <= row[2] <= until:
+            value, spend = cells.get(row[:2], (Decimal(), Decimal()))
+            cells[row[:2]] = (value + row[place], spend + row[5])
+    names = {model for _, model in cells}
     models = (*(name for name in MODELS if name in names), *sorted(names - set(MODELS)))
-    cells = {(label, model): (value, spend) for label, model, value, spend in found}
     lines = [_line(label, models, cells) for label in {label for label, _ in cells} - {""}]
     unattributed = _line("", models, cells)
     everything = [*lines, unattributed]

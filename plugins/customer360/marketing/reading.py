@@ -63,6 +63,7 @@ class Snapshot:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._answers: dict[tuple[str, tuple[object, ...]], list[tuple[Any, ...]]] = {}
         with connection.cursor() as cursor:
             about = {table.name for table in schema.PUBLICATIONS}
             self.tables = {table.name: table for table in schema.recorded(cursor) if table.name not in about}
@@ -89,10 +90,13 @@ class Snapshot:
                 yield found
 
     def ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Rows of any query within the snapshot."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(query, list(values))
-            return cursor.fetchall()
+        """Rows of any query within the snapshot; asked again, it answers from memory, for nothing changes here."""
+        asked = (query, tuple(values))
+        if asked not in self._answers:
+            with self._connection.cursor() as cursor:
+                cursor.execute(query, list(values))
+                self._answers[asked] = cursor.fetchall()
+        return list(self._answers[asked])
 
     def figures(self, table: Table, filters: Sequence[Filter] = ()) -> Figures:
         """Count and sums as the database computes them."""

@@ -21,9 +21,10 @@ def write(site: Site) -> None:
     parts = [_stages(site)]
     if "lifecycle_funnel" in site.data.tables:
         parts.append(_funnel(site))
-        parts += [part for by, text in _COHORTS.items() if (part := _cohorts(site, by, text))]
     if "lifecycle_daily" in site.data.tables:
         parts += _days(site)
+    if "lifecycle_funnel" in site.data.tables:
+        parts += [part for by, text in _COHORTS.items() if (part := _cohorts(site, by, text))]
     site.page(
         "lifecycle.html",
         "tables.html",
@@ -63,8 +64,10 @@ def _funnel(site: Site) -> dict[str, Any]:
         " from marketing.lifecycle_funnel_v1 where cohort_by = 'all' order by stage_rank"
     )
     longest = max((row[1] for row in rows), default=0)
-    columns = "stage customers entries exits standing converted conversion median_days".split()
-    part = table_part(site, "lifecycle_funnel", "Funnel", table, columns, [_as_percent(row) for row in rows])
+    columns = "stage customers entries exits standing converted percent_converted median_days".split()
+    meanings = {"percent_converted": "Of the customers who ever entered the stage, in percent, those who went on"}
+    told = [_as_percent(row) for row in rows]
+    part = table_part(site, "lifecycle_funnel", "Funnel", table, columns, told, meanings=meanings)
     part["steps"] = [
         {
             "text": readable(stage),
@@ -101,8 +104,8 @@ def _cohorts(site: Site, by: str, text: str) -> dict[str, Any] | None:
     for cohort, stage, customers in found:
         cohorts[cohort][stage] = customers
     stages = [stage for stage in _STAGES if any(stage in each for each in cohorts.values())]
-    if not cohorts:
-        return None
+    if set(cohorts) <= {"(none)"}:
+        return None  # nobody knows
     names = sorted(cohorts, reverse=by == "entry_month")
     if by != "entry_month":
         names.sort(key=lambda name: (-max(cohorts[name].values()), name))
@@ -145,18 +148,31 @@ def _days(site: Site) -> list[dict[str, Any]]:
         for stage in _STAGES
         if closing[stage]
     ]
-    week = [row for row in rows if (rows[0][0] - row[0]).days < 7]
-    columns = ["day", "stage", "opening", "entries", "exits", "closing"]
+    columns = ["stage", "opening", "entries", "exits", "closing"]
     last = table_part(
         site,
         "lifecycle_week",
-        "The last seven days, in and out",
+        "In and out, the last seven days",
         table,
         columns,
-        week,
-        note="Opening and entries, less exits, are closing; tonight's closing is tomorrow's opening.",
+        _week(rows),
+        note="Opening and entries, less exits, are closing. The last day is the night's own and has only begun.",
+        meanings={"opening": "Customers in the stage a week ago", "closing": "Customers in the stage tonight"},
     )
-    return [section(title=f"Customers in each stage, last {_DAYS} days", series=series), section(**last)]
+    note = "Each line has a scale of its own, from its lowest to its highest day."
+    return [section(title=f"Customers in each stage, last {_DAYS} days", note=note, series=series), section(**last)]
+
+
+def _week(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
+    """One row per stage over the last seven days; `rows` are the newest day first."""
+    last: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        if (rows[0][0] - row[0]).days < 7:
+            last[row[1]].append(row)
+    return [
+        [stage, days[-1][2], sum(day[3] for day in days), sum(day[4] for day in days), days[0][5]]
+        for stage, days in last.items()
+    ]
 
 
 def _path(counts: list[int]) -> str:

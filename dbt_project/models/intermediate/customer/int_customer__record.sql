@@ -23,6 +23,7 @@ select
     c.is_superseded,
     c.created_at,
     c.first_asserted_at,
+    c.last_asserted_at,
     row_number() over (
         partition by r.customer_id
         order by c.is_superseded asc, c.last_asserted_at desc, c.record_key asc

@@ -39,14 +39,16 @@ first_touches as (
     inner join first_touched as f on t.customer_id = f.customer_id and t.touched_at = f.touched_at
 ),
 
+first_touch_of as (
+    select customer_id, min(touch_id) as touch_id
+    from first_touches
+    group by customer_id
+),
+
 first_touch as (
     select t.customer_id, t.acquisition_source, t.channel_group, t.campaign
     from first_touches as t
-    inner join (
-        select customer_id, min(touch_id) as touch_id
-        from first_touches
-        group by customer_id
-    ) as f on t.customer_id = f.customer_id and t.touch_id = f.touch_id
+    inner join first_touch_of as f on t.customer_id = f.customer_id and t.touch_id = f.touch_id
 ),
 
 deals as (

@@ -1,0 +1,105 @@
+"""The page of changes: restatements of the last seven nights by cause, and what is merely new apart from them."""
+
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from customer360 import postgres
+from customer360.marketing import schema
+from customer360.marketing.contract import Table
+from customer360.marketing.reading import snapshot
+from customer360.portal import changes
+from customer360.portal.build import Site
+from customer360.publish import publication
+from customer360.publish.marts import Column
+from customer360.publish.store import ensure
+from customer360.settings import Settings
+from publishing import MARTS, NIGHT, begin, candidate, rows
+
+COLUMNS = {
+    "as_of": "timestamp",
+    "grain": "text",
+    "model": "text",
+    "conversion_set": "text",
+    "month": "date",
+    "channel_group": "text",
+    "cause": "text",
+    "conversions_from": "decimal(18, 9)",
+    "conversions_to": "decimal(18, 9)",
+    "amount_from": "decimal(18, 2)",
+    "amount_to": "decimal(18, 2)",
+}
+KEY = ("as_of", "grain", "model", "conversion_set", "month", "channel_group", "cause")
+
+
+def table(name: str, found: list[tuple[object, ...]]) -> Table:
+    """A table whose rows are written in its query."""
+    kinds = list(COLUMNS.values())
+    lines = ", ".join(
+        "(" + ", ".join(f"cast('{value}' as {kind})" for value, kind in zip(row, kinds, strict=True)) + ")"
+        for row in found
+    )
+    columns = tuple(Column(each, kind, f"The {each}") for each, kind in COLUMNS.items())
+    return Table(name, 1, True, name, KEY, columns, f"select * from (values {lines}) as v ({', '.join(COLUMNS)})")
+
+
+def row(days: int, model: str, cause: str, *figures: object, channel: str = "Direct", grain: str = "channel") -> tuple[object, ...]:  # fmt: skip
+    moment = (NIGHT - timedelta(days=days)).replace(tzinfo=None)
+    return (moment, grain, model, "order", "2026-02-01", channel, cause, *figures)
+
+
+RESTATED = [
+    row(0, "first", "late_touch", 0, 1, 0, "10.50"),
+    row(0, "first", "late_touch", 1, 0, "10.50", 0, channel="unattributed"),
+    row(1, "first", "amount_corrected", 1, 1, 10, "12.25"),
+    row(1, "last", "amount_corrected", 1, 1, 10, "12.25"),
+    row(1, "first", "amount_corrected", 1, 1, 10, "12.25", grain="campaign"),  # the same once more
+    row(2, "last", "new_conversion", 0, 3, 0, "300.00"),
+    row(8, "last", "late_touch", 0, 9, 0, "999.00"),  # before the week
+]
+
+
+@pytest.fixture
+def site(settings: Settings, tmp_path: Path) -> Any:
+    with postgres.connect(settings, application_name="test") as connection:
+        ensure(connection, MARTS)
+        run = begin(connection)
+        made = candidate(connection, run, rows(1))
+        publication.record_gate(connection, run, made.publication_id, "pass", "")
+        tables = [table("attribution", RESTATED[:1]), table(changes.RESTATEMENTS, RESTATED)]
+        schema.publish(connection, run, made.publication_id, tables, MARTS)
+    (tmp_path / "site" / "data").mkdir(parents=True)
+    with snapshot(settings, "test") as data:
+        yield Site(tmp_path / "site", data, ZoneInfo("UTC"), "EUR")
+
+
+def read(site: Site, name: str) -> list[dict[str, str]]:
+    with (site.folder / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_moved_is_told_by_cause_and_what_is_new_apart(site: Site) -> None:
+    changes.write(site)
+    assert read(site, "restated_amounts") == [
+        {"cause": "amount_corrected", "conversion_set": "order", "first": "2.25", "last": "2.25"},
+        {"cause": "late_touch", "conversion_set": "order", "first": "0.00", "last": "0"},
+    ]
+    assert read(site, "new_conversions") == [
+        {"cause": "new_conversion", "conversion_set": "order", "last": "3.000000000"}
+    ]
+    moved = [(each["channel_group"], each["cause"], each["amount"]) for each in read(site, "largest_restatements")]
+    assert moved == [
+        ("Direct", "late_touch", "10.50"),
+        ("unattributed", "late_touch", "-10.50"),
+        ("Direct", "amount_corrected", "2.25"),
+        ("Direct", "amount_corrected", "2.25"),
+    ]
+    page = (site.folder / "changes.html").read_text("utf-8")
+    assert "999" not in page
+    assert "Publications of the week" in page
