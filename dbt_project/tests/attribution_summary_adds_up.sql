@@ -1,31 +1,61 @@
--- The summary has every credit and every cost once per model and conversion set.
-with told as (
-    select model, conversion_set, sum(conversions) as conversions, sum(amount) as amount, sum(spend) as spend
-    from {{ ref('attribution_summary') }}
-    group by model, conversion_set
-),
-
-credited as (
-    select model, conversion_set, sum(credit) as conversions, sum(amount) as amount
+-- In every grain, model, set of conversions and month: exactly the conversions, their amount, and the spend.
+{{ config(tags=['whole']) }}
+with converted as (
+    select
+        conversion_set,
+        {{ month_start('converted_at') }} as month,
+        sum(conversions) as conversions,
+        sum(amount) as amount,
+        0 as spend
     from {{ ref('attribution_credit') }}
-    group by model, conversion_set
+    where touch_number <= 1
+    group by 1, 2
 ),
 
 spent as (
-    select coalesce(sum({{ converted('s.cost', 's.currency', 'x.rate') }}), 0) as spend
-    from {{ ref('fct_ad_spend') }} as s
-    left join {{ ref('int_sales__exchange_rate') }} as x
-        on s.currency = x.currency and s.spend_date >= x.valid_from and s.spend_date < x.valid_to
+    select v.conversion_set, s.month, 0 as conversions, 0 as amount, sum(s.spend) as spend
+    from {{ ref('int_attribution__spend') }} as s
+    cross join {{ ref('attribution_conversions') }} as v
+    group by 1, 2
+),
+
+expected as (
+    select conversion_set, month, sum(conversions) as conversions, sum(amount) as amount, sum(spend) as spend
+    from (
+        select * from converted
+        union all
+        select * from spent
+    ) as both_told
+    group by 1, 2
+),
+
+told as (
+    select
+        grain,
+        model,
+        conversion_set,
+        month,
+        sum(conversions) as conversions,
+        sum(amount) as amount,
+        sum(spend) as spend
+    from {{ ref('attribution_summary') }}
+    group by 1, 2, 3, 4
+),
+
+every_one as (
+    select g.grain, m.model, e.*
+    from expected as e
+    cross join {{ ref('attribution_grains') }} as g
+    cross join {{ ref('attribution_models') }} as m
 )
 
-select m.model, v.conversion_set
-from {{ ref('attribution_models') }} as m
-cross join {{ ref('attribution_conversions') }} as v
-cross join spent as s
-left join told as t on m.model = t.model and v.conversion_set = t.conversion_set
-left join credited as c on m.model = c.model and v.conversion_set = c.conversion_set
+select e.grain, e.model, e.conversion_set, e.month
+from every_one as e
+full outer join told as t
+    on e.grain = t.grain and e.model = t.model and e.conversion_set = t.conversion_set and e.month = t.month
 where
-    coalesce(t.conversions, 0) <> coalesce(c.conversions, 0)
-    or coalesce(t.amount, 0) <> coalesce(c.amount, 0)
-    -- Sums of months are rounded to the sixth decimal, each once.
-    or abs(coalesce(t.spend, 0) - s.spend) > 0.001
+    e.grain is null
+    or t.grain is null
+    or e.conversions <> t.conversions
+    or e.amount <> t.amount
+    or e.spend <> t.spend

@@ -1,13 +1,11 @@
--- Over all conversions each model credits as many and as much as there were.
-with converted as (
-    select conversion_set, count(*) as conversions, sum(amount) as amount
-    from {{ ref('int_attribution__conversion') }}
-    group by conversion_set
+-- Of every set there are as many conversions, worth as much, as the records say, whoever was credited.
+with credited as (
+    select conversion_set, conversion_key, conversions, amount
+    from {{ ref('attribution_credit') }}
+    where is_last
 )
 
-select m.model, c.conversion_set
-from converted as c
-cross join {{ ref('attribution_models') }} as m
-left join {{ ref('attribution_credit') }} as k on c.conversion_set = k.conversion_set and m.model = k.model
-group by m.model, c.conversion_set, c.conversions, c.amount
-having coalesce(sum(k.credit), 0) <> c.conversions or coalesce(sum(k.amount), 0) <> c.amount
+select c.conversion_set, c.conversion_key
+from {{ ref('int_attribution__conversion') }} as c
+full outer join credited as k on c.conversion_set = k.conversion_set and c.conversion_key = k.conversion_key
+where c.conversion_key is null or k.conversion_key is null or c.conversions <> k.conversions or c.amount <> k.amount

@@ -1,6 +1,7 @@
--- Every touch is a contact by a person and its customer's.
-select t.touch_id
-from {{ ref('attribution_touches') }} as t
-left join {{ ref('fct_interactions') }} as i
-    on t.touch_id = i.interaction_id and t.customer_id = i.customer_id and i.is_touch and i.interaction_class = 'person'
-where i.interaction_id is null
+-- Every touch is a contact by a person and its customer's; every other contact has one reason why it is none.
+select i.interaction_id
+from {{ ref('fct_interactions') }} as i
+left join {{ ref('attribution_touches') }} as t
+    on i.interaction_id = t.touch_id and i.customer_id = t.customer_id and i.is_touch and i.interaction_class = 'person'
+left join {{ ref('int_attribution__non_touch') }} as n on i.interaction_id = n.interaction_id
+where (t.touch_id is null) = (n.reason is null)

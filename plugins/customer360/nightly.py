@@ -153,22 +153,26 @@ def transform(night: Night) -> Night:
     from dataclasses import replace
 
     from customer360 import slices
+    from customer360.attribution import markov
+    from customer360.attribution.config import of as attribution_of
     from customer360.dbt_runner import count_tests, manifest_path, run_dbt
     from customer360.engines import open_engine
 
     settings = Settings.from_env()
     with _measured(settings, night, "transform") as figures, open_engine(settings) as engine:
-        without = "+tag:identity_input" + (" tag:whole resource_type:seed" if night["is_slice"] else "")
-        nodes = run_dbt(settings, engine, "build", select="+tag:marts", exclude=without, vars=_vars(night)).nodes
+        without = "+tag:identity_input tag:whole" + (" resource_type:seed" if night["is_slice"] else "")
+        # Anew, or a seed that has another column now would not fit its table.
+        anew = () if night["is_slice"] else ("--full-refresh",)
+        nodes = run_dbt(settings, engine, "build", *anew, select="+tag:marts", exclude=without, vars=_vars(night)).nodes
         held = slices.read_state(engine)
         if held is None:
             raise NightFailed("the engine was emptied while the night ran")
-        if night["is_slice"]:
-            if not slices.merge(engine, slices.sliced(manifest_path(settings))):
-                held = replace(held, publication_id=None)  # nobody knows any more what differs from what is served
-            engine.release()
-            whole = _vars(night | {"is_slice": False})
-            nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
+        if night["is_slice"] and not slices.merge(engine, slices.sliced(manifest_path(settings))):
+            held = replace(held, publication_id=None)  # nobody knows any more what differs from what is served
+        markov.solve(engine, attribution_of(settings))
+        engine.release()
+        whole = _vars(night | {"is_slice": False})
+        nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
         model = night["identity"]["linkage_model"]
         slices.write_state(engine, replace(held, is_complete=True, linkage_model=model))
         figures["rows"] = len(nodes)
@@ -391,11 +395,12 @@ def _as_of(night: Night) -> datetime:
 
 
 def _vars(night: Night) -> dict[str, Any]:
+    from customer360.attribution.config import of as attribution_of
     from customer360.engines.base import SLICE
 
     settings, config = _configured()
     as_of = _as_of(night)
-    return {
+    return attribution_of(settings).as_vars() | {
         "as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         "as_of_date": as_of.astimezone(config.timezone).date().isoformat(),
         "timezone": str(config.timezone),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from customer360 import ledger
+from customer360.attribution.config import of as attribution_of
 from customer360.dbt_runner import run_dbt, target_path
 from customer360.engines import open_engine
 from customer360.ledger import LedgerRow
@@ -129,8 +130,9 @@ def _copy(source: Path, target: Path) -> str:
 
 
 def _dbt_docs(settings: Settings, target: Path) -> None:
+    said = {"as_of": "1970-01-01 00:00:00"} | attribution_of(settings).as_vars()
     with open_engine(settings) as engine:
         engine.release()
-        run_dbt(settings, engine, "docs", "generate", "--static", vars={"as_of": "1970-01-01 00:00:00"})
+        run_dbt(settings, engine, "docs", "generate", "--static", vars=said)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(target_path(settings) / "static_index.html", target / "index.html")

@@ -24,6 +24,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from customer360.attribution.config import of as attribution_of
 from customer360.contracts import lake_schema
 from customer360.engines.base import SLICE, Engine, LakeFile
 from customer360.identity import alike, decisions, linkage_model
@@ -143,7 +144,8 @@ def fingerprint(settings: Settings, config: SourcesConfig, as_of: datetime) -> s
             mark.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     own = {name: sorted(getattr(config.own, name)) for name in ("domains", "emails", "phones", "phone_prefixes")}
     held = _rules_tonight(project / "seeds", as_of.astimezone(config.timezone).date())
-    company = [own, str(config.timezone), config.currency, settings.lifecycle_rules, held, duckdb.__version__]
+    credited = attribution_of(settings).as_vars()
+    company = [own, str(config.timezone), config.currency, settings.lifecycle_rules, held, credited, duckdb.__version__]
     mark.update(json.dumps(company).encode())
     return mark.hexdigest()[:32]
 

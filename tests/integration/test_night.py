@@ -149,14 +149,21 @@ def test_three_foreign_files_become_customers_by_yaml_alone(published: Settings)
     assert (float(zoe[4]), zoe[5]) == (120.5, "media")
     credit = query(
         published,
-        "select model, channel_group, credit, amount from attribution_credit where conversion_set = 'order' order by 1, 2",
+        "select model, channel_group, conversions, amount from attribution_summary where conversion_set = 'order'"
+        " and grain = 'channel' and amount <> 0 order by 1, 2",
     )
-    assert [(model, group, float(amount)) for model, group, _, amount in credit] == [
-        ("first", "Paid Search", 120.5),
-        ("last", "Direct", 120.5),
-        ("linear", "Direct", 60.25),
-        ("linear", "Paid Search", 60.25),
-    ]
+    half = [("Direct", 0.5, 60.25), ("Paid Search", 0.5, 60.25)]
+    expected = dict.fromkeys(("linear", "position_based", "shapley"), half)
+    # Another's direct visit led nowhere: without Paid Search half of the orders are lost, without Direct all.
+    expected["markov"] = [("Direct", 0.666666667, 80.33), ("Paid Search", 0.333333333, 40.17)]
+    expected |= {model: [("Paid Search", 1.0, 120.5)] for model in ("first", "last_non_direct")}
+    expected["last"] = [("Direct", 1.0, 120.5)]
+    told = {
+        model: [(group, float(n), float(amount)) for m, group, n, amount in credit if m == model]
+        for model, *_ in credit
+    }
+    assert {model: told[model] for model in expected} == expected
+    assert set(told) == {*expected, "w_shaped", "time_decay"}
 
 
 def test_the_same_night_again_changes_nothing_on_either_engine(

@@ -12,7 +12,11 @@ from customer360.engines import Engine
 from customer360.publish.marts import published_marts
 
 MARTS = (
+    "attribution_conversions",
     "attribution_credit",
+    "attribution_markov",
+    "attribution_non_touches",
+    "attribution_origins",
     "attribution_summary",
     "attribution_touches",
     "customer_360",

@@ -5,6 +5,7 @@ The cases are compiled into a dbt project of their own beside the real macros, o
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from dataclasses import replace
@@ -28,6 +29,13 @@ ANSWERS = {
     "{{ days_between(ts('2026-01-02 00:00:00'), ts('2026-01-01 00:00:00.000001')) }}": "-1",
     "{{ days_between(ts('1900-01-01 00:00:00'), ts('2026-01-01 00:00:00')) }}": "46021",
     "coalesce({{ days_between('cast(null as timestamp)', ts('2026-01-01 00:00:00')) }}, 0)": "0",
+    "{{ seconds_between(ts('2026-03-28 12:00:00'), ts('2026-03-28 12:00:01.999999')) }}": "1",
+    "{{ seconds_between(ts('2026-03-28 12:00:00'), ts('2026-03-29 12:00:00')) }}": "86400",
+    "{{ seconds_between(ts('1970-01-01 00:00:00'), ts('1969-12-31 23:59:59.5')) }}": "-1",
+    "coalesce({{ seconds_between('cast(null as timestamp)', ts('2026-01-01 00:00:00')) }}, 0)": "0",
+    "{{ text_key(\"'Direct'\") }}": str(int(hashlib.md5(b"Direct").hexdigest()[:13], 16)),  # noqa: S324
+    "{{ text_key(\"'über' || chr(31)\") }}": str(int(hashlib.md5("über\x1f".encode()).hexdigest()[:13], 16)),  # noqa: S324
+    "cast(0.1 as {{ double_type() }}) + cast(0.2 as {{ double_type() }}) = cast(0.3 as {{ double_type() }})": False,
     "{{ lower_case(\"'ÜBER Ärger'\") }}": "über ärger",
     "{{ lower_case(\"'ΟΔΟΣ ΣΑΣ'\") }}": "οδοσ σασ",
     "{{ lower_case(\"'İI'\") }}": "ii",

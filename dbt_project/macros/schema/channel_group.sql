@@ -25,6 +25,8 @@
             then 'Organic Social'
         when {{ category }} = 'video' or {{ medium }} like '%video%' then 'Organic Video'
         when {{ category }} = 'search' or {{ medium }} = 'organic' then 'Organic Search'
+        when {{ medium }} = 'ai-assistant' or ({{ category }} = 'ai' and {{ medium }} in ('referral', '(none)', '(not set)'))
+            then 'AI Assistant'
         when {{ medium }} in ('referral', 'app', 'link') then 'Referral'
         when {{ source }} in {{ mail }} or {{ medium }} in {{ mail }} then 'Email'
         when {{ medium }} = 'affiliate' then 'Affiliates'

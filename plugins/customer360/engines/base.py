@@ -1,6 +1,6 @@
 """The one interface between the pipeline and the database that computes.
 
-An engine holds the schemas `lake`, `staging`, `intermediate`, `identity`, `marts` (`qualify` gives
+An engine holds the schemas `lake`, `staging`, `intermediate`, `identity`, `attribution`, `marts` (`qualify` gives
 their real names) and for each a `night_…` one, where a slice of the customers is built before it takes
 the place of theirs; it lets dbt build in them, and moves Arrow tables in and out. Engines are made by
 `engines.open_engine(settings)` and are context managers; closing one releases its locks.
@@ -23,7 +23,7 @@ from customer360.settings import Settings
 
 SLICE = "night_"  # prefix of the schemas in which a slice is built
 _SCHEMAS = ("lake", "identity", "staging", "intermediate", "marts")
-SCHEMAS = (*_SCHEMAS, *(SLICE + name for name in _SCHEMAS), "seeds")
+SCHEMAS = (*_SCHEMAS, *(SLICE + name for name in _SCHEMAS), "seeds", "attribution")
 
 
 class EngineError(RuntimeError):

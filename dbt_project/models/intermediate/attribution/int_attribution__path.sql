@@ -1,18 +1,78 @@
--- The touches of each conversion within its look-back, numbered from the first and from the last.
+-- Each conversion's touches in their order, with the running sums from which the models split its credit.
+with weighed as (
+    select
+        p.*,
+        coalesce(s.stage_changes, 0) as stage_changes,
+        -- Half as much for every half-life before the path's last touch, in whole billionths, and never nothing.
+        greatest(
+            1,
+            cast(floor(1e9 * power(
+                cast(0.5 as {{ double_type() }}),
+                cast({{ seconds_between('p.touched_at', 'p.last_touched_at') }} as {{ double_type() }})
+                / cast(86400 * h.value as {{ double_type() }})
+            ) + 0.5) as bigint)
+        ) * p.weight as decayed
+    from {{ ref('int_attribution__path_touch') }} as p
+    inner join {{ ref('attribution_parameters') }} as h on h.parameter = 'half_life_days'
+    left join {{ ref('int_attribution__stage_change') }} as s
+        on p.conversion_set = s.conversion_set and p.conversion_key = s.conversion_key and p.touch_id = s.touch_id
+),
+
+numbered as (
+    select
+        *,
+        row_number() over by_time as touch_number,
+        lag(origin_id) over by_time as previous_origin_id
+    from weighed
+    window by_time as (partition by conversion_set, conversion_key order by touched_at, touch_id)
+),
+
+anchored as (
+    select
+        *,
+        -- W-shaped: the first touch, and every move to a later stage, each an equal part.
+        stage_changes + case when touch_number = 1 then 1 else 0 end as anchors
+    from numbered
+)
+
 select
-    c.conversion_set,
-    c.conversion_key,
-    t.touch_id,
-    cast(row_number() over (
-        partition by c.conversion_set, c.conversion_key order by t.touched_at, t.touch_id
-    ) as bigint) as touch_number,
-    cast(row_number() over (
-        partition by c.conversion_set, c.conversion_key order by t.touched_at desc, t.touch_id desc
-    ) as bigint) as touch_number_from_last,
-    cast(count(*) over (partition by c.conversion_set, c.conversion_key) as bigint) as touch_count
-from {{ ref('int_attribution__conversion') }} as c
-inner join {{ ref('attribution_touches') }} as t
-    on
-        c.customer_id = t.customer_id
-        and c.converted_at >= t.touched_at
-        and c.credit_from <= t.touched_at
+    conversion_set,
+    conversion_key,
+    customer_id,
+    converted_at,
+    conversions,
+    amount,
+    touch_id,
+    origin_id,
+    previous_origin_id,
+    touch_number,
+    weight,
+    decayed,
+    anchors,
+    is_first_channel,
+    is_first_source,
+    is_first_campaign,
+    count(*) over whole_path as touches,
+    max(case when channel_group <> 'Direct' then touch_number else 0 end) over whole_path as non_direct_number,
+    sum(weight) over so_far as weight_so_far,
+    sum(weight) over whole_path as weight_sum,
+    sum(decayed) over so_far as decayed_so_far,
+    sum(decayed) over whole_path as decayed_sum,
+    sum(anchors) over so_far as anchors_so_far,
+    sum(anchors) over whole_path as anchors_sum,
+    sum(case when anchors = 0 then 1 else 0 end) over so_far as others_so_far,
+    sum(case when anchors = 0 then 1 else 0 end) over whole_path as others,
+    sum(is_first_channel) over so_far as channels_so_far,
+    sum(is_first_channel) over whole_path as channels,
+    sum(is_first_source) over so_far as sources_so_far,
+    sum(is_first_source) over whole_path as sources,
+    sum(is_first_campaign) over so_far as campaigns_so_far,
+    sum(is_first_campaign) over whole_path as campaigns
+from anchored
+window
+    whole_path as (partition by conversion_set, conversion_key),
+    so_far as (
+        partition by conversion_set, conversion_key
+        order by touch_number
+        rows between unbounded preceding and current row
+    )

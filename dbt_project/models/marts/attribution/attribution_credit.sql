@@ -1,86 +1,74 @@
 -- Which share of which conversion does each model give to each touch?
--- Shares are whole billionths and amounts whole cents, so that each conversion is split exactly once.
-with shares as (
+-- Shares are whole billionths that sum to exactly 1; a touch's part of the amount is its share times the amount.
+with parameters as (
     select
-        m.model,
-        p.conversion_set,
-        p.conversion_key,
-        p.touch_id,
-        p.touch_number,
+        max(value) filter (where parameter = 'position_first_percent') as first_percent,
+        max(value) filter (where parameter = 'position_last_percent') as last_percent,
+        max(value) filter (where parameter = 'w_shaped_others_percent') as others_percent
+    from {{ ref('attribution_parameters') }}
+),
+
+positioned as (
+    select
+        p.*,
+        -- Position-based, as whole weights: the ends of a path of two or more, and between them equal parts.
         case
-            when m.model = 'first' then case when p.touch_number = 1 then 1 else 0 end
-            when m.model = 'last' then case when p.touch_number_from_last = 1 then 1 else 0 end
-            else 1
-        end as is_credited,
-        case when m.model = 'linear' then p.touch_count else 1 end as parts,
-        p.touch_number_from_last = 1 or m.model = 'first' as takes_remainder
+            when p.touches = 1 then 1
+            when p.touches = 2 then case when p.touch_number = 1 then s.first_percent else s.last_percent end
+            when p.touch_number = 1 then s.first_percent * (p.touches - 2)
+            when p.touch_number = p.touches then s.last_percent * (p.touches - 2)
+            else 100 - s.first_percent - s.last_percent
+        end as position_weight,
+        case
+            when p.touches = 1 then 1
+            when p.touches = 2
+                then s.first_percent + case when p.touch_number = 2 then s.last_percent else 0 end
+            when p.touch_number = p.touches then 100 * (p.touches - 2)
+            else
+                s.first_percent * (p.touches - 2)
+                + (100 - s.first_percent - s.last_percent) * (p.touch_number - 1)
+        end as position_so_far,
+        case
+            when p.touches = 1 then 1
+            when p.touches = 2 then s.first_percent + s.last_percent
+            else 100 * (p.touches - 2)
+        end as position_sum,
+        -- W-shaped: anchors share all but what the other touches share; without others, all.
+        case when p.others = 0 then 1 else (100 - s.others_percent) * p.others end as anchor_weight,
+        case when p.others = 0 then 0 else s.others_percent * p.anchors_sum end as other_weight
     from {{ ref('int_attribution__path') }} as p
-    cross join {{ ref('attribution_models') }} as m
-),
-
-billions as (
-    select
-        s.*,
-        c.customer_id,
-        c.converted_at,
-        cast(c.amount * 100 as bigint) as cents,
-        cast(1000000000 as bigint) as whole
-    from shares as s
-    inner join {{ ref('int_attribution__conversion') }} as c
-        on s.conversion_set = c.conversion_set and s.conversion_key = c.conversion_key
-    where s.is_credited = 1
-),
-
-split as (
-    select
-        *,
-        case
-            when takes_remainder then whole - {{ int_div('whole', 'parts') }} * (parts - 1)
-            else {{ int_div('whole', 'parts') }}
-        end as share_billionths,
-        case
-            when takes_remainder then cents - {{ int_div('cents', 'parts') }} * (parts - 1)
-            else {{ int_div('cents', 'parts') }}
-        end as share_cents
-    from billions
-),
-
-unattributed as (
-    select m.model, c.conversion_set, c.conversion_key, c.customer_id, c.converted_at, c.amount
-    from {{ ref('int_attribution__conversion') }} as c
-    cross join {{ ref('attribution_models') }} as m
-    left join {{ ref('int_attribution__path') }} as p
-        on c.conversion_set = p.conversion_set and c.conversion_key = p.conversion_key and p.touch_number = 1
-    where p.touch_id is null
+    cross join parameters as s
 )
 
 select
-    cast(s.model as {{ text_type() }}) as model,
-    cast(s.conversion_set as {{ text_type() }}) as conversion_set,
-    s.conversion_key,
-    s.touch_number,
-    s.customer_id,
-    s.touch_id,
-    s.converted_at,
-    cast(t.channel_group as {{ text_type() }}) as channel_group,
-    cast(t.acquisition_source as {{ text_type() }}) as acquisition_source,
-    cast(t.campaign as {{ text_type() }}) as campaign,
-    cast(s.share_billionths * cast(0.000000001 as decimal(10, 9)) as decimal(18, 9)) as credit,
-    cast(s.share_cents * cast(0.01 as decimal(3, 2)) as decimal(18, 2)) as amount
-from split as s
-inner join {{ ref('attribution_touches') }} as t on s.touch_id = t.touch_id
-union all
-select
-    model,
-    conversion_set,
+    cast(conversion_set as {{ text_type() }}) as conversion_set,
     conversion_key,
-    cast(0 as bigint) as touch_number,
+    cast(case when touch_id is null then 0 else touch_number end as integer) as touch_number,
     customer_id,
-    cast(null as bigint) as touch_id,
+    touch_id,
     converted_at,
-    'unattributed' as channel_group,
-    'unattributed' as acquisition_source,
-    cast(null as {{ text_type() }}) as campaign,
-    cast(1 as decimal(18, 9)) as credit,
-    amount
-from unattributed
+    cast(conversions as integer) as conversions,
+    amount,
+    origin_id,
+    previous_origin_id,
+    touch_number = touches as is_last,
+    cast(case when touch_number = 1 then 1 else 0 end as decimal(10, 9)) as credit_first,
+    cast(case when touch_number = touches then 1 else 0 end as decimal(10, 9)) as credit_last,
+    cast(
+        case
+            when touch_number = case when non_direct_number = 0 then touches else non_direct_number end then 1 else 0
+        end
+        as decimal(10, 9)
+    ) as credit_last_non_direct,
+    {{ share_between('weight_so_far', 'weight', 'weight_sum') }} as credit_linear,
+    {{ share_between('position_so_far', 'position_weight', 'position_sum') }} as credit_position_based,
+    {{ share_between(
+        '(anchors_so_far * anchor_weight + others_so_far * other_weight)',
+        '(anchors * anchor_weight + case when anchors = 0 then other_weight else 0 end)',
+        '(anchors_sum * anchor_weight + others * other_weight)'
+    ) }} as credit_w_shaped,
+    {{ share_between('decayed_so_far', 'decayed', 'decayed_sum') }} as credit_time_decay,
+    {{ share_between('channels_so_far', 'is_first_channel', 'channels') }} as credit_shapley,
+    {{ share_between('sources_so_far', 'is_first_source', 'sources') }} as credit_shapley_source,
+    {{ share_between('campaigns_so_far', 'is_first_campaign', 'campaigns') }} as credit_shapley_campaign
+from positioned

@@ -1,55 +1,45 @@
--- What did each source bring and what did it cost, by model, conversion and month?
--- Spend stands once per model and conversion set, in the month it was spent; conversions in theirs.
-with spent as (
+-- What did each channel, source and campaign bring and cost, by model, conversion and month?
+-- Each grain holds everything once. Cents are rounded so that each month's sum is exactly its conversions' amount.
+with summed as (
     select
-        s.spend_date,
-        s.campaign,
-        coalesce({{ converted('s.cost', 's.currency', 'x.rate') }}, 0) as cost,
-        coalesce(p.channel_group, 'Paid Other') as channel_group
-    from {{ ref('fct_ad_spend') }} as s
-    left join {{ ref('ad_platforms') }} as p on s.platform = p.platform
-    left join {{ ref('int_sales__exchange_rate') }} as x
-        on s.currency = x.currency and s.spend_date >= x.valid_from and s.spend_date < x.valid_to
-),
-
-entries as (
-    select
+        grain,
         model,
         conversion_set,
-        {{ month_start('converted_at') }} as month,
+        month,
         acquisition_source,
         channel_group,
+        traffic_source,
         campaign,
-        credit,
-        amount,
-        cast(0 as decimal(18, 6)) as spend
-    from {{ ref('attribution_credit') }}
-    union all
+        sum(conversions) as conversions,
+        cast(sum(amount) as decimal(30, 11)) as amount,
+        sum(spend) as spend
+    from {{ ref('int_attribution__entry') }}
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+),
+
+added as (
     select
-        m.model,
-        c.conversion_set,
-        {{ month_start('s.spend_date') }},
-        a.acquisition_source,
-        s.channel_group,
-        s.campaign,
-        0,
-        0,
-        s.cost
-    from spent as s
-    inner join {{ ref('acquisition_sources') }} as a on s.channel_group = a.channel_group
-    cross join {{ ref('attribution_models') }} as m
-    cross join {{ ref('attribution_conversions') }} as c
+        *,
+        cast(sum(amount) over (
+            partition by grain, model, conversion_set, month
+            order by acquisition_source, channel_group, traffic_source, campaign
+            rows between unbounded preceding and current row
+        ) as decimal(30, 11)) as amount_so_far
+    from summed
 )
 
 select
+    cast(grain as {{ text_type() }}) as grain,
     cast(model as {{ text_type() }}) as model,
     cast(conversion_set as {{ text_type() }}) as conversion_set,
     month,
     cast(acquisition_source as {{ text_type() }}) as acquisition_source,
     cast(channel_group as {{ text_type() }}) as channel_group,
-    cast(coalesce(campaign, '(none)') as {{ text_type() }}) as campaign,
-    cast(sum(credit) as decimal(18, 9)) as conversions,
-    cast(sum(amount) as decimal(18, 2)) as amount,
-    cast(sum(spend) as decimal(18, 6)) as spend
-from entries
-group by 1, 2, 3, 4, 5, 6
+    cast(traffic_source as {{ text_type() }}) as traffic_source,
+    cast(campaign as {{ text_type() }}) as campaign,
+    cast(conversions as decimal(18, 9)) as conversions,
+    cast(
+        cast(amount_so_far as decimal(18, 2)) - cast(amount_so_far - amount as decimal(18, 2)) as decimal(18, 2)
+    ) as amount,
+    cast(spend as decimal(18, 6)) as spend
+from added

@@ -1,0 +1,29 @@
+-- What each origin earned in each month by each model that looks at one conversion at a time.
+-- (An amount wider than its type needs keeps the product exact on every engine.)
+{{ config(tags=['whole']) }}
+select
+    conversion_set,
+    {{ month_start('converted_at') }} as month,
+    origin_id,
+    sum(conversions * credit_first) as conversions_first,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_first) as decimal(30, 11)) as amount_first,
+    sum(conversions * credit_last) as conversions_last,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_last) as decimal(30, 11)) as amount_last,
+    sum(conversions * credit_last_non_direct) as conversions_last_non_direct,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_last_non_direct) as decimal(30, 11)) as amount_last_non_direct,
+    sum(conversions * credit_linear) as conversions_linear,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_linear) as decimal(30, 11)) as amount_linear,
+    sum(conversions * credit_position_based) as conversions_position_based,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_position_based) as decimal(30, 11)) as amount_position_based,
+    sum(conversions * credit_w_shaped) as conversions_w_shaped,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_w_shaped) as decimal(30, 11)) as amount_w_shaped,
+    sum(conversions * credit_time_decay) as conversions_time_decay,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_time_decay) as decimal(30, 11)) as amount_time_decay,
+    sum(conversions * credit_shapley) as conversions_shapley,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_shapley) as decimal(30, 11)) as amount_shapley,
+    sum(conversions * credit_shapley_source) as conversions_shapley_source,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_shapley_source) as decimal(30, 11)) as amount_shapley_source,
+    sum(conversions * credit_shapley_campaign) as conversions_shapley_campaign,
+    cast(sum(cast(amount as decimal(20, 2)) * credit_shapley_campaign) as decimal(30, 11)) as amount_shapley_campaign
+from {{ ref('attribution_credit') }}
+group by 1, 2, 3

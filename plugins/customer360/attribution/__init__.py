@@ -1,0 +1,1 @@
+"""What brought customers: the conversions that touches are credited for, and the exact Markov model."""
