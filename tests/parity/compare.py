@@ -17,6 +17,9 @@ MARTS = (
     "attribution_markov",
     "attribution_non_touches",
     "attribution_origins",
+    "attribution_payback",
+    "attribution_returns",
+    "attribution_sensitivity",
     "attribution_summary",
     "attribution_touches",
     "customer_360",
@@ -31,6 +34,9 @@ MARTS = (
     "lifecycle_history",
     "lifecycle_overlays",
     "lifecycle_transitions",
+    "marketing_costs",
+    "source_agreement",
+    "source_coverage",
     "source_quality",
 )
 Marts = Mapping[str, pa.Table]
