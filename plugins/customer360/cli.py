@@ -201,19 +201,26 @@ def explain(
     ],
     reveal: Annotated[bool, typer.Option("--reveal", help="Show values in clear.")] = False,
     without: Annotated[bool, typer.Option("--without", help="What would be if this identifier were blocked.")] = False,
+    chart: Annotated[
+        Path | None,
+        typer.Option("--chart", help="Draw why two records are one customer or not: FILE.svg or FILE.html."),
+    ] = None,
 ) -> None:
     """Which records are this customer, and why; why two records are one customer, or why they are not."""
+    from customer360.identity import chart as charts
     from customer360.identity import explain, why
 
+    if chart is not None:
+        charts.check(chart, is_pair=len(asked) == 2 and not without)
     with _connection("explain") as connection, _engine(_settings()) as engine:
         if without and len(asked) == 2:
-            parts = why.without(engine, asked[0], asked[1])
-            out.print("Nobody would fall apart." if not parts else f"{len(parts)} parts:")
-            for part in parts:
-                out.print("  " + ", ".join(part), highlight=False)
+            out.print(why.render_without(why.without(engine, connection, asked[0], asked[1])))
         elif len(asked) == 2:
             one, other = (explain.record(text) for text in asked)
-            out.print(why.render(why.explain_pair(engine, connection, one, other, reveal)))
+            pair = why.explain_pair(engine, connection, one, other, reveal)
+            if chart is not None:
+                charts.write(chart, pair, (asked[0], asked[1]))
+            out.print(why.render(pair))
         elif len(asked) == 1 and asked[0].isdigit():
             out.print(explain.render(explain.explain(engine, connection, int(asked[0]), reveal)))
         else:

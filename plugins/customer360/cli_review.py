@@ -33,6 +33,7 @@ _BY_DEFAULT = os.environ.get("USER", "")
 def review(
     context: typer.Context,
     limit: Annotated[int, typer.Option(help="Likeliest shown.")] = 20,
+    audit: Annotated[bool, typer.Option("--audit", help="Only those drawn at random for the audit.")] = False,
 ) -> None:
     """Without a command: the pairs that wait."""
     if context.invoked_subcommand is not None:
@@ -42,7 +43,7 @@ def review(
 
     with _opened() as (engine, connection):
         with connection.cursor() as cursor:
-            waiting = queue.open_pairs(cursor, limit)
+            waiting = queue.open_pairs(cursor, limit, audit=audit or None)
         records = [record for each in waiting for record in (each.record_key_a, each.record_key_b)]
         of = customers_of(engine, records)
     table = Table(title="Pairs to review", caption="c360 review show ID, then c360 review decide ID same|different")

@@ -15,7 +15,10 @@ _UNSAID = "decided in Airflow"
 
 
 def offers(limit: int = 20) -> list[dict[str, Any]]:
-    """The likeliest pairs that wait: `review_id`, `subject` and `body` (Markdown, both records side by side)."""
+    """Pairs that wait: `review_id`, `subject` and `body` (Markdown, both records side by side).
+
+    Up to a quarter of them are drawn for the audit, in the order they were drawn; the others are the likeliest.
+    """
     from customer360.engines import open_engine
     from customer360.identity import review
     from customer360.identity.side_by_side import compare, markdown, profiles
@@ -27,7 +30,8 @@ def offers(limit: int = 20) -> list[dict[str, Any]]:
     with connect(settings, application_name="c360 review") as connection:
         migrate(connection)
         with connection.cursor() as cursor:
-            waiting = review.open_pairs(cursor, limit)
+            waiting = review.open_pairs(cursor, limit // 4, audit=True)
+            waiting += review.open_pairs(cursor, limit - len(waiting), audit=False)
     if not waiting:
         return []
     with open_engine(settings) as engine:

@@ -15,6 +15,7 @@ from customer360 import ledger
 from customer360.attribution.config import of as attribution_of
 from customer360.dbt_runner import run_dbt, target_path
 from customer360.engines import open_engine
+from customer360.identity import figures
 from customer360.ledger import LedgerRow
 from customer360.postgres import connect
 from customer360.publish.publication import Publication, publications
@@ -49,6 +50,7 @@ def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
         published = publications(connection)
         deliveries = ledger.ledger_rows(connection, limit=400)
         metrics = run_metrics(connection, 10)
+        identity = figures.rows(connection)
     served = next((each for each in published if each.status == "published"), None)
     heading = "Nothing published yet"
     if served:
@@ -57,6 +59,10 @@ def build_site(settings: Settings, with_dbt_docs: bool = True) -> Path:
     body = [f"<h1>customer360</h1><p>{escape(heading)}</p><nav>{links_html}</nav>"]
     if served:
         body.append(_table("Published rows", _MART_COLUMNS, _mart_rows(served)))
+    if identity:
+        body.append(
+            f'<section id="identity">{_table("Who is who: figures of identity", figures.COLUMNS, identity)}</section>'
+        )
     body += [
         _table("Publications", _PUBLICATION_COLUMNS, map(_publication_row, published)),
         _table("Files: read = loaded + rejected + duplicate", _FILE_COLUMNS, map(_file_row, deliveries)),

@@ -220,6 +220,8 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities,
     changes = _changes(engine, found, as_of)
     for name, rows in changes.items():
         engine.write(night, name, rows)
+    mentioned = _distinct(found.decided.column(name) for name in ("record_key_a", "record_key_b"))
+    engine.write(night, "decided_record", pa.table({"record_key": mentioned}))
     engine.define(night, "hub", _hubs(engine))
     engine.define(
         night,
@@ -566,6 +568,7 @@ def _merge_identity(engine: Engine) -> None:
         "customer_record": ("record_key", universe),
         "record_profile": ("record_key", universe),
         "similarity": ("record_key_a", universe),
+        "uncut": ("record_key", universe),
         "customer_identifier": ("customer_id", customers),
         "customer": ("customer_id", customers),
         "identifier_class": (

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from defusedxml import ElementTree
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -14,7 +16,7 @@ from customer360.cli import app
 from customer360.engines.base import Engine
 from customer360.identity import linkage_model
 from customer360.identity.explain import record
-from customer360.identity.why import explain_pair, render, without
+from customer360.identity.why import explain_pair, render, render_without, without
 from customer360.settings import Settings
 from integration.test_identity_registry import connection, engine, night
 from unit.identity_case import NIGHT, Rec
@@ -89,23 +91,65 @@ def test_what_is_printed_is_masked_and_has_bars(resolved: Engine, connection: An
     assert "role_mailbox" in shown
 
 
-def test_an_identifier_that_holds_a_customer_together_is_missed(resolved: Engine) -> None:
-    parts = without(resolved, *SUN)
-    assert [len(part) for part in parts] == [2, 2]  # the visits of a cookie; the two contact records
-    assert without(resolved, "email", "work@example.org") == []
+def test_an_identifier_that_holds_a_customer_together_is_missed(resolved: Engine, connection: Any) -> None:
+    parts = without(resolved, connection, *SUN)
+    assert [len(part.records) for part in parts] == [2, 2]  # the visits of a cookie; the two contact records
+    assert len({part.customer_id for part in parts}) == 1
+    assert parts[0].has_founder >= parts[1].has_founder
+    shown = text(render_without(parts))
+    assert "1 customers would fall into 2" in shown
+    assert shown.count("a new customer") == 1
+    assert without(resolved, connection, "email", "work@example.org") == []
     with pytest.raises(ValueError, match="no customer's record"):
-        without(resolved, "email", "nobody@example.org")
+        without(resolved, connection, "email", "nobody@example.org")
 
 
 def test_the_command_answers_pairs_and_what_ifs(resolved: Engine, settings: Settings) -> None:
     resolved.release()
     run = CliRunner().invoke
     assert "one customer" in run(app, ["explain", "s/contact/a", "s/contact/b"]).output
-    assert "2 parts" in run(app, ["explain", "--without", *SUN]).output
+    assert "would fall into 2" in run(app, ["explain", "--without", *SUN]).output
     assert "Nobody" in run(app, ["explain", "--without", "email", "work@example.org"]).output
     wrong = run(app, ["explain", "s/contact/a", "nonsense"])
     assert isinstance(wrong.exception, ValueError)
     assert "source/kind/id" in str(wrong.exception)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ("s/interaction/later", "s/contact/b", ["One customer", "cookie", "their profiles"]),
+        ("s/contact/a", "s/contact/b", ["One customer", "given name", "household"]),
+        ("s/contact/a", "s/contact/o", ["Two customers", "does not link them", "role_mailbox", "given name"]),
+    ],
+)
+def test_a_chart_shows_chain_weights_and_no_values(
+    resolved: Engine, tmp_path: Path, one: str, other: str, said: list[str]
+) -> None:
+    resolved.release()
+    for name in ("chart.svg", "chart.html"):
+        done = CliRunner().invoke(app, ["explain", one, other, "--chart", str(tmp_path / name)])
+        assert done.exception is None
+    drawn = (tmp_path / "chart.svg").read_text("utf-8")
+    words = [node.text or "" for node in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    for each in said:
+        assert any(each in word for word in words), each
+    bars = [node for node in ElementTree.fromstring(drawn).iter() if node.get("class") in ("for", "against")]
+    assert bool(bars) == ("given name" in said)
+    assert "hartfeld" not in drawn.lower()
+    assert "example.com" not in drawn
+    assert drawn in (tmp_path / "chart.html").read_text("utf-8")
+
+
+def test_what_is_no_pair_and_no_picture_is_not_drawn(resolved: Engine, tmp_path: Path) -> None:
+    resolved.release()
+    for arguments, message in (
+        (["s/contact/a", "s/contact/b", "--chart", str(tmp_path / "chart.png")], "an .svg or an .html"),
+        (["--without", *SUN, "--chart", str(tmp_path / "chart.svg")], "two records"),
+    ):
+        wrong = CliRunner().invoke(app, ["explain", *arguments])
+        assert isinstance(wrong.exception, ValueError)
+        assert message in str(wrong.exception)
 
 
 def test_a_records_id_may_contain_slashes() -> None:

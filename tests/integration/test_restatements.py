@@ -43,7 +43,9 @@ SHARES = ("credit_first", "credit_linear", "credit_shapley", "credit_shapley_cam
 
 def mart(name: str, key: str, **columns: str) -> Mart:
     appended = name.startswith("attribution_restate")
-    return Mart(name, name, tuple(key.split()), tuple(Column(c, t, c) for c, t in columns.items()), appended)
+    return Mart(
+        name, name, tuple(key.split()), tuple(Column(c, t, c) for c, t in columns.items()), is_appended=appended
+    )
 
 
 TEXTS = dict.fromkeys(DIMENSIONS, "text")

@@ -19,6 +19,7 @@ from customer360 import reviews
 from customer360.identity import decisions, review
 from customer360.keys import record_key
 from customer360.settings import Settings
+from customer360.site import build_site
 from house import PEOPLE
 from integration.test_night import NIGHT, ingest, query, run
 
@@ -211,27 +212,50 @@ def test_a_link_survives_and_its_undoing_brings_the_old_customer_back_under_a_ne
     assert len(set(served(published).values())) == 1
 
 
+def test_a_night_tells_where_fields_come_from_what_identity_did_and_what_was_published(published: Settings) -> None:
+    customer = served(published)[ANA]
+    shown = c360("explain", str(customer))
+    assert "full_name" in shown
+    assert "agreed" in shown, "two records of one name"
+    figures = dict(query(published, "select part, figure from identity_quality where measure = 'events'"))
+    assert figures == {"created": 2, "merged": 0, "split": 0, "retired": 0}
+    assert query(
+        published, "select remark from identity_quality where measure = 'precision' and part = 'estimate'"
+    ) == [("too few to say: 0 of 50",)]
+    (audit,) = query(published, "select record_key_a, record_key_b from ops.identity_review where reason = 'audit'")
+    assert set(audit) == {ANA, SLIP}
+    assert query(published, f"select count(*) from serving.customer_360_at('{NIGHT}')") == [(2,)]
+    with pytest.raises(psycopg2.errors.RaiseException, match="nothing was published"):
+        query(published, f"select count(*) from serving.customer_360_at('{NIGHT - DAY}')")
+    page = build_site(published, with_dbt_docs=False).read_text("utf-8")
+    assert "Who is who" in page
+    assert "too few to say: 0 of 50" in page
+
+
 def test_the_command_line_lists_shows_and_decides_without_showing_values(published: Settings) -> None:
     with psycopg2.connect(published.serving_url) as connection, connection.cursor() as cursor:
         review.put(cursor, NIGHT, pairs((ANA, BEN, 0.61)))
+    ((review_id,),) = query(published, "select review_id from ops.identity_review where reason = 'alike'")
+    number = str(review_id)
     assert "0.61" in c360("review")
-    masked, revealed = c360("review", "show", "1"), c360("review", "show", "1", "--reveal")
+    assert "0.61" not in c360("review", "--audit")
+    masked, revealed = c360("review", "show", number), c360("review", "show", number, "--reveal")
     assert "example.com" not in masked
     assert "Ruiz" not in masked
     assert "ana@example.com" in revealed
     assert "differs" in masked
-    assert "same or different" in c360("review", "decide", "1", "maybe", "--reason", "x", succeeds=False)
-    c360("review", "decide", "1", "different", "--reviewer", "Rita", "--reason", "different people")
+    assert "same or different" in c360("review", "decide", number, "maybe", "--reason", "x", succeeds=False)
+    c360("review", "decide", number, "different", "--reviewer", "Rita", "--reason", "different people")
     assert "0.61" not in c360("review")
-    error = c360("review", "decide", "1", "same", "--reviewer", "Rita", "--reason", "x", succeeds=False)
-    assert error.strip() == "c360: review 1 is rejected already, by decision 1"
+    error = c360("review", "decide", number, "same", "--reviewer", "Rita", "--reason", "x", succeeds=False)
+    assert error.strip() == f"c360: review {number} is rejected already, by decision 1"
     for arguments, text in (
         (("unmerge", "people/contact/99"), "no record people/contact/99"),
         (("unmerge", "what"), "as source/kind/id"),
         (("unmerge", str(BEN)), "its customer's only one"),
         (("link", str(BEN)), "two records or more"),
         (("link", str(BEN), str(BEN)), "two different records"),
-        (("review", "show", "7"), "no review 7"),
+        (("review", "show", "77"), "no review 77"),
     ):
         options = () if arguments[0] == "review" else ("--reviewer", "Rita", "--reason", "x")
         error = c360(*arguments, *options, succeeds=False)

@@ -9,7 +9,7 @@ import pytest
 
 from customer360.linkage import cluster as module
 from customer360.linkage.assign import assign
-from customer360.linkage.cluster import cluster
+from customer360.linkage.cluster import SIDE, cluster, sides
 
 Pairs = list[tuple[int, int, float]]
 
@@ -44,6 +44,20 @@ def test_a_veto_keeps_two_apart_whatever_joins_them() -> None:
     found = clustered(8, pairs, [(0, 7)])
     assert found[0] != found[7]
     assert len(set(found)) == 2
+
+
+@pytest.mark.parametrize(("size", "clusters"), [(SIDE, 2), (SIDE - 1, 1)])
+def test_two_sides_with_nothing_in_common_but_the_name_are_two_unless_one_is_small(size: int, clusters: int) -> None:
+    members = range(SIDE + size + 1)  # the last one agrees with nobody beside the name
+    pairs = [(a, b, 9.0 if (a < SIDE) == (b < SIDE) else 4.0) for a, b in combinations(members, 2)]
+    agree = [(a < SIDE) == (b < SIDE) and members[-1] not in (a, b) for a, b, _ in pairs]
+    left, right, odds = (np.array(column) for column in zip(*pairs, strict=True))
+    found = sides(np.zeros(len(members), np.int64), left, right, odds, np.array(agree))
+    assert len(set(found.tolist())) == clusters
+    assert found[-1] == found[-2], "goes where most evidence calls it"
+    order = np.random.default_rng(1).permutation(len(pairs))
+    again = sides(np.zeros(len(members), np.int64), left[order], right[order], odds[order], np.array(agree)[order])
+    assert again.tolist() == found.tolist()
 
 
 def test_order_of_pairs_makes_no_difference() -> None:

@@ -12,6 +12,8 @@ from customer360.engines import Engine
 from customer360.publish.marts import published_marts
 
 MARTS = (
+    "account",
+    "account_member",
     "attribution_conversions",
     "attribution_credit",
     "attribution_markov",
@@ -24,9 +26,11 @@ MARTS = (
     "attribution_touches",
     "customer_360",
     "customer_alias",
+    "customer_field_provenance",
     "customer_identity_map",
     "fct_ad_spend",
     "fct_interactions",
+    "identity_quality",
     "lifecycle_current",
     "lifecycle_daily",
     "lifecycle_flow",

@@ -13,6 +13,7 @@ import pyarrow as pa
 from customer360.engines import Engine
 
 _ID = (1 << 53) - 1
+NIGHT_FIGURES = {"created": 7, "merged": 2, "split": 1, "retired": 0, "audit_same": 97, "audit_different": 3}
 
 
 def write_identity(engine: Engine, as_of: datetime) -> None:
@@ -85,6 +86,12 @@ def write_identity(engine: Engine, as_of: datetime) -> None:
             customer_id=_keys(aliased),
             merged_as_of=pa.array([naive] * len(aliased), stamp),
         ),
+    )
+    engine.write("identity", "uncut", _table(record_key=_keys([5]), identifiers=_keys([9]), records=_keys([7])))
+    engine.write(
+        "identity",
+        "night_figure",
+        _table(measure=pa.array(list(NIGHT_FIGURES), pa.string()), figure=_keys(NIGHT_FIGURES.values())),
     )
 
 

@@ -18,6 +18,13 @@ from customer360.engines import Engine, open_engine
 from customer360.settings import project_root
 from parity.conftest import ENGINES, EngineSettings
 
+# Rows of v, m, k: the latest moment, of these the smallest key.
+ROWS = (
+    "(select 'first' as v, {{ ts('2026-01-01 00:00:00') }} as m, cast(-5 as bigint) as k"
+    " union all select 'third', {{ ts('2026-01-02 00:00:00.000001') }}, cast(9223372036854775807 as bigint)"
+    " union all select 'second', {{ ts('2026-01-02 00:00:00.000001') }}, cast(-3 as bigint)"
+    " union all select 'undated', cast(null as timestamp), cast(-9223372036854775807 as bigint)) as x"
+)
 # Expression → its answer as text. `ts` is a shorthand for a timestamp.
 ANSWERS = {
     "{{ int_div('7', '2') }}": "3",
@@ -52,6 +59,14 @@ ANSWERS = {
     "{{ add_days(ts('2025-10-25 23:30:00'), 1) }} = {{ ts('2025-10-26 23:30:00') }}": True,
     "{{ month_start(ts('2024-02-29 23:59:59.999999')) }} = cast('2024-02-01' as date)": True,
     "{{ month_start(\"cast('2024-12-31' as date)\") }} = cast('2024-12-01' as date)": True,
+    "{{ epoch_us(ts('1970-01-01 00:00:01.000001')) }}": "1000001",
+    "{{ epoch_us(ts('1969-12-31 23:59:59.999999')) }}": "-1",
+    "coalesce({{ epoch_us('cast(null as timestamp)') }}, 0)": "0",
+    f"(select {{{{ newest_by('v', 'm', 'k') }}}} from {ROWS})": "second",
+    f"(select {{{{ newest_by('k', 'm', 'k') }}}} from {ROWS} where v = 'undated')": "-9223372036854775807",
+    "{{ text_key(\"'account_ref crm:a'\") }}": "2433178866654935",
+    "{{ text_key(\"'domain büro.例'\") }}": "3268022499030226",
+    "coalesce({{ text_key('cast(null as ' ~ text_type() ~ ')') }}, 0)": "0",
     # Summer time begins in the night to the 29th of March, and ends in that to the 25th of October.
     "{{ local_date(ts('2026-03-28 22:59:59.999999')) }} = cast('2026-03-28' as date)": True,
     "{{ local_date(ts('2026-03-28 23:00:00')) }} = cast('2026-03-29' as date)": True,

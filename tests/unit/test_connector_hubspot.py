@@ -99,6 +99,21 @@ def test_contacts_as_the_app_exports_them() -> None:
     }
 
 
+def test_a_buying_role_is_kept_as_an_attribute() -> None:
+    text = csv(
+        "Record ID,First Name,Email,Buying Role",
+        "1,Ann,ann@example.com,DECISION_MAKER;BUDGET_HOLDER",
+        "2,Bo,bo@example.com,",
+        '3,Cy,cy@example.com,"so-called ""Champion"" \\"',
+    )
+    found = rows(read("hubspot", text), "contact_record")
+    assert [row["attributes"] for row in found] == [
+        '{"buying_role": "DECISION_MAKER;BUDGET_HOLDER"}',
+        None,
+        '{"buying_role": "so-called Champion "}',
+    ]
+
+
 def test_a_merge_ties_the_contact_that_is_gone_to_the_one_that_stays() -> None:
     batches = read(
         "hubspot", csv("canonical_vid,contact_id,vid_to_merge,timestamp", "55,55,11,2019-10-08 15:50:57"), system="hs"

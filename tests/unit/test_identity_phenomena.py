@@ -66,6 +66,23 @@ def test_a_recycled_number_belongs_to_each_holder_in_their_time() -> None:
     assert found.groups() == {frozenset({"old", "then"}), frozenset({"new", "now"})}
 
 
+def test_colleagues_each_known_by_one_call_share_a_line_and_nobody_holds_it() -> None:
+    names = ("Ana Ruiz", "Ben Ott", "Cem Kaya", "Dora Lang", "Eva Holm")
+    staff = [contact(f"p{n}", name, ("account_ref", f"crm:contact:{n + 1}")) for n, name in enumerate(names)]
+    typed = [call(f"typed{n}", LINE, ("account_ref", f"crm:contact:{n + 1}"), day=500 - 90 * n) for n in range(5)]
+    between = [call(f"call{n}", LINE, day=480 - 90 * n) for n in range(5)]
+    twice = call("again", LINE, ("account_ref", "crm:contact:3"), day=310)
+    found = resolve([*staff, *typed, twice, *between])
+    assert found.verdict(LINE) == "shared several_identities"
+    assert [found.of[f"typed{n}"] for n in range(5)] == [found.of[f"p{n}"] for n in range(5)], "nothing was a slip"
+    assert {found.of[f"call{n}"] for n in range(5)} == {None}
+
+
+def test_log_ins_of_two_systems_in_one_file_are_one_persons() -> None:
+    both = [call("shop", COMPUTER, ("user_id", "shop:u1")), call("forum", COMPUTER, ("user_id", "forum:7"))]
+    assert len(resolve(both).groups()) == 1
+
+
 def test_two_strangers_on_one_number_at_one_time_are_no_recycling() -> None:
     found = resolve([
         contact("a", "Ana Ruiz", LINE, ANA, day=40),
@@ -238,6 +255,13 @@ def test_an_anonymous_visitor_is_a_customer_of_its_own() -> None:
         (("cookie", "ga:10"), "private one_person"),
         (("device", "00000000-0000-0000-0000-000000000000"), "blocked placeholder"),
         (("user_id", "guest"), "blocked placeholder"),
+        (("user_id", "shop:Anonymous User"), "blocked placeholder"),
+        (("handle", "social:guest"), "blocked placeholder"),
+        (("account_ref", "erp:contact:Laufkunde"), "blocked placeholder"),
+        (("account_ref", "erp:contact:999999"), "blocked placeholder"),
+        (("account_ref", "erp:contact:12345"), "private one_person"),
+        (("loyalty", "card:000000"), "blocked placeholder"),
+        (("handle", "@demokratia"), "private one_person"),
     ],
 )
 def test_values_that_are_nobodys(identifier: tuple[str, str], verdict: str) -> None:
@@ -331,6 +355,35 @@ def test_no_id_changes_without_an_event(one: list, other: list) -> None:  # type
         second.changes["opened"].column("customer_id").to_pylist()
     ) | before
     assert not {alias["customer_id_old"] for alias in aliases} & after
+
+
+@settings(max_examples=8, deadline=None)
+@given(DRAWN, st.integers())
+def test_who_is_one_customer_does_not_depend_on_the_order_of_arrival(drawn: list, seed: int) -> None:  # type: ignore[type-arg]
+    records = made(drawn)
+    arriving = random.Random(seed).sample(records, len(records))
+    registry, here = Registry(), []
+    for number in range(3):
+        here += arriving[number::3]
+        night = NIGHT.replace(day=2 + number)
+        found = resolve(here, registry, night)
+        registry = registry.after(found.changes, night)
+    assert found.groups() == resolve(records).groups()
+
+
+def test_a_merge_is_taken_back_when_its_identifier_turns_out_to_be_nobodys() -> None:
+    first = [call("a", LINE, ("email", "sunny@example.com")), call("b", LINE, ("email", "moon@example.com"))]
+    before = resolve(first)
+    assert before.of["a"] == before.of["b"]
+    more = [call(f"t{n}", LINE, ("email", f"x{n}@example.com"), day=10) for n in range(8)]
+    after = resolve([*first, *more], Registry().after(before.changes, NIGHT), NIGHT.replace(day=3))
+    assert after.verdict(LINE) == "generic many_addresses"
+    assert after.of["a"] != after.of["b"]
+    assert before.of["a"] in {after.of["a"], after.of["b"]}
+    (split,) = (event for event in after.events() if event["kind"] == "split" and event["customer_id"] in after.of.values()
+                and event["other_customer_id"] == before.of["a"])  # fmt: skip
+    assert split["reason"] == "generic: many_addresses"
+    assert split["evidence"] == identifier_key(*LINE)
 
 
 def _keys(record: Rec) -> list[int]:

@@ -255,3 +255,9 @@ def json_consent(opted_out: Mapping[str, pa.Array]) -> pa.Array:
         members = ", ".join(f'"{channel}": {"false" if out_ else "true"}' for channel, out_ in sorted(stated.items()))
         out.append(f"{{{members}}}" if members else None)
     return pa.array(out, pa.string())
+
+
+def json_text(name: str, values: pa.Array) -> pa.Array:
+    """JSON object with one text, {"name": "value"}, without quotes or backslashes in it; null where there is none."""
+    plain = pc.replace_substring_regex(values, r'["\\\x00-\x1f]', "")
+    return pc.binary_join_element_wise(f'{{"{name}": "', plain, '"}', "")

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from customer360.connectors import hubspot_fields as names
 from customer360.connectors.base import Batch, Delivery, register
 from customer360.connectors.convert import join_texts, offsets
-from customer360.connectors.crm import Builder, chunks, content_ids, detect, json_consent
+from customer360.connectors.crm import Builder, chunks, content_ids, detect, json_consent, json_text
 from customer360.connectors.web import Page, campaign_value, each, pages
 from customer360.contracts import MONEY, TIMESTAMP
 
@@ -90,6 +90,8 @@ def _contact(build: Builder) -> None:
     columns["account_ref"] = _company_reference(build)
     if build.has(*names.OPT_OUT):
         columns["consent"] = json_consent({"email": build.typed(pa.bool_(), *names.OPT_OUT)})
+    if build.has(*names.BUYING_ROLE):
+        columns["attributes"] = json_text("buying_role", build.text(*names.BUYING_ROLE))
     build.add("contact_record", ids, columns)
     build.identify("contact", ids, "account_ref", build.reference("contact", ids))
     _identify_ways(build, "contact", ids)

@@ -84,6 +84,7 @@ WAYS: Final[dict[str, Names]] = {
     "phone": ("Phone Number", "phone", "Mobile Phone Number", "mobilephone", "hs_whatsapp_phone_number"),
     "fax": ("Fax Number", "fax"),
 }  # fmt: skip
+BUYING_ROLE: Final = ("Buying Role", "hs_buying_role")
 OPT_OUT: Final = ("Unsubscribed from all email", "hs_email_optout")
 MERGED: Final = (
     "Merged object IDs", "hs_merged_object_ids", "Merged contact IDs", "Merged record IDs",

@@ -61,27 +61,35 @@ def fold(engine: Any, own: OwnIdentities, relation: str) -> None:
     engine.execute(_FOLDED)
 
 
+def fold_changed(engine: Any, own: OwnIdentities) -> None:
+    """`fold` of a slice, where the rows of records that did not change were held since an earlier night.
+
+    `engine` has the relations `record_profiles`, `held_profile`, `replaced_record` (the slice's records) and
+    `changed_record`.
+    """
+    engine.execute(_CHANGED_PROFILES)
+    fold(engine, own, "changed_profiles")
+    engine.execute(_UNCHANGED)
+
+
 def population(engine: Any, held: str | None = None, replaced: str | None = None) -> int:
-    """Make table `profile`: `folded_profile` first and then, in a slice, the rows of relation `held` but those of the
-    records of relation `replaced`; the number of profiles."""
-    others = (
-        f"union all by name select *, false as is_near from {held}"
-        f" where record_key not in (select record_key from {replaced})"
-        if held
-        else ""
-    )
-    engine.execute(_POPULATION.format(others=others))
-    ((profiles,),) = engine.sql("select count(*) from profile").fetchall()
+    """Make table `profile` of `folded_profile`, and `far_profile` of the rows of relation `held` but those of the
+    records of relation `replaced`; the number of profiles of both."""
+    engine.execute(_POPULATION)
+    engine.execute(_FAR.format(held=held, replaced=replaced) if held else _NO_FAR)
+    ((profiles,),) = engine.sql("select (select count(*) from profile) + (select count(*) from far_profile)").fetchall()
     return int(profiles)
 
 
 def teach(engine: Any, labels: str) -> Learned | None:
-    """What up to SAMPLE rows of `profile` teach, whole customers; `labels`: relation of record_key and label, the
-    number of its customer. None where too few customers have several records."""
+    """What up to SAMPLE profiles of the `population` teach, whole customers; `labels`: relation of record_key and
+    label, the number of its customer. None where too few customers have several records. `profile` stays as it is."""
     engine.execute(_SAMPLE.format(labels=labels, sample=SAMPLE))
-    ((profiles,),) = engine.sql("select count(*) from every_profile").fetchall()
+    ((profiles,),) = engine.sql(
+        "select (select count(*) from near_profile) + (select count(*) from far_profile)"
+    ).fetchall()
     learned = learn(engine, FIELDS, profiles)
-    engine.execute("create or replace temp table profile as from every_profile")
+    engine.execute("create or replace temp table profile as from near_profile")
     return learned
 
 
@@ -96,8 +104,7 @@ def unite(engine: Any, learned: Learned | None) -> None:
     if learned is None:
         return
     engine.execute(_PARTS)
-    blocking.block(engine, FIELDS, sides="part", condition="l.part <> r.part", most=MOST)
-    engine.execute("delete from profile where not is_near")
+    blocking.block(engine, FIELDS, sides="part", condition="l.part <> r.part", most=MOST, others="far_profile")
     found = engine.sql("select part from profile order by row").to_arrow_table()["part"].to_numpy()
     parts = int(found.max(initial=-1)) + 1
     if parts < 2:
@@ -181,7 +188,7 @@ class _Compared:
     def likeness(self) -> pa.Table:
         """(l, r: rows; probability, is_vetoed, is_link) of the most alike records of parts that are possibly one."""
         left, right, best, vetoed = self._edges()
-        kept = self._pairs.odds[best] > logit(POSSIBLE)
+        kept = (self._pairs.odds[best] > logit(POSSIBLE)) & ~self._pairs.vetoes[best]
         best = best[kept]
         return pa.table(
             {
@@ -194,12 +201,12 @@ class _Compared:
         )
 
     def _edges(self) -> tuple[Ints, Ints, Ints, Any]:
-        """Parts with compared records, left < right; place of their most alike pair; whether a veto or a
-        decision stands."""
+        """Parts with compared records, left < right; place of their most alike pair, of those that no veto parts if
+        there are any; whether a veto on others or a decision stands."""
         pairs = self._pairs
         ends = self._part_of[pairs.left], self._part_of[pairs.right]
         code = np.minimum(*ends) * self._parts + np.maximum(*ends)
-        order = np.lexsort((pairs.right, pairs.left, -pairs.odds, code))
+        order = np.lexsort((pairs.right, pairs.left, -pairs.odds, pairs.vetoes, code))
         found, first = np.unique(code[order], return_index=True)
         vetoed = np.isin(found, self._apart)
         vetoed[np.searchsorted(found, code[pairs.vetoes])] = True
@@ -222,7 +229,7 @@ class _Compared:
         odds = self._pairs.odds[best]
         likely = (odds > logit(LIKELY)) & ~vetoed
         ends = _steps(left[likely], right[likely], self._parts)
-        possible = odds > logit(POSSIBLE)
+        possible = (odds > logit(POSSIBLE)) & ~self._pairs.vetoes[best]
         return np.concatenate([left[possible], ends[0]]), np.concatenate([right[possible], ends[1]])
 
     def _compare(self, left: Ints, right: Ints) -> bool:
@@ -300,19 +307,38 @@ _FOLDED = """
     create or replace temp table folded_profile as
     select key::bigint as record_key, * exclude (row, key, source) from profile
 """
+_CHANGED_PROFILES = """
+    create or replace temp table changed_profiles as
+    select p.* from record_profiles p
+    where p.record_key in (select record_key from changed_record)
+        or p.record_key not in (select record_key from held_profile)
+"""
+_UNCHANGED = """
+    insert into folded_profile by name
+    select h.* from held_profile h
+    semi join replaced_record using (record_key)
+    semi join record_profiles using (record_key)
+    anti join changed_profiles using (record_key)
+"""
 # Record keys are hashes: their order tells nothing.
 _POPULATION = """
     create or replace temp table profile as
-    select (row_number() over (order by is_near desc, record_key) - 1)::bigint as row, *
-    from (select *, true as is_near from folded_profile {others})
+    select (row_number() over (order by record_key) - 1)::bigint as row, * from folded_profile
 """
+_FAR = """
+    create or replace temp table far_profile as
+    select * from {held} where record_key not in (select record_key from {replaced})
+"""
+_NO_FAR = "create or replace temp table far_profile as select * from folded_profile limit 0"
 # Customers' numbers are hashes too.
 _SAMPLE = """
-    create or replace temp table every_profile as from profile;
+    create or replace temp table near_profile as from profile;
     create or replace temp table profile as
-    select (row_number() over (order by record_key) - 1)::bigint as row, * exclude (row)
+    select (row_number() over (order by record_key) - 1)::bigint as row, *
     from (
-        select p.*, label from every_profile p join {labels} using (record_key)
+        select p.*, label
+        from (select * exclude (row) from near_profile union all by name select * from far_profile) p
+        join {labels} using (record_key)
         qualify row_number() over (order by label, record_key) <= {sample}
     )
 """
@@ -328,7 +354,7 @@ _PARTS = """
     create or replace temp table profile as
     select p.*, t.part
     from profile p
-    left join record_component c on p.record_key = c.record_key and p.is_near
+    left join record_component c on p.record_key = c.record_key
     left join part t using (component)
 """
 _NAMES = "select row, given_name, family_name from profile semi join asked_row using (row)"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from customer360.identity.carriers import NUMBER_RESTS
+from customer360.identity.carriers import HOLDERS, NUMBER_RESTS
 from customer360.identity.classify import BROWSERS, PHONES
 from customer360.identity.people import People, match_hints
 
@@ -99,7 +99,8 @@ _HOLDERS = f"""
             before is null or first_at - before >= case
                 when {PHONES} then interval {NUMBER_RESTS.days} days else interval {DEVICE_RESTS.days} days
             end
-        ) over (partition by o.identifier_key) as is_sequence,
+        ) over (partition by o.identifier_key)
+        and count(*) over (partition by o.identifier_key) <= {HOLDERS} as is_sequence,
         count(*) over (partition by o.identifier_key) > 1 and p.is_household as is_family
     from ordered o
     join identifiers i on o.identifier_key = i.identifier_key and ({PHONES} or {BROWSERS})

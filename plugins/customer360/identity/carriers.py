@@ -23,6 +23,7 @@ from customer360.identity.people import FACT, HINT, People, Spelled
 
 NUMBER_RESTS = timedelta(days=28)  # an operator leaves a number alone so long before it gives it away
 FULL = 2  # identities that differ in so many kinds of what a person has are no halves of one
+HOLDERS = 3  # a number or device has so many one after the other; more that come and go share a line
 MANY = 12  # identities from here on are several persons without a look at each
 
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -138,14 +139,20 @@ def _judged(
         return "several_identities", set()
     odd: set[int] = set()
     reasons: list[str] = []
+    parted: set[int] = set()
     for a, b in combinations(spans, 2):
         if reason := _parted_by(people, known, one, a, b, is_number):
             many, few = sorted((a, b), key=lambda span: (span.typed is None, span.is_stated, span.uses), reverse=True)
             is_owners = many.is_stated or many.uses > few.uses
+            parted |= {a.identity, b.identity}
             if few.typed is not None and is_owners and not _related(people, known, few, many):
                 odd.add(few.typed)
             else:
                 reasons.append(reason)
+    if len(parted) > HOLDERS and 2 * len(odd) >= max(span.uses for span in spans):
+        return "several_identities", set()  # colleagues, each known by one call
+    if len(parted) - len(odd) > HOLDERS:
+        return "several_identities", odd
     return (reasons[0] if reasons else None), odd
 
 

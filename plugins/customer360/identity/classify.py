@@ -195,7 +195,8 @@ _SEEN_WITH = f"""
     from record_identifiers r
     join (select record_key from record_identifiers group by 1 having count(*) > 1) using (record_key);
     create or replace temp table telling as
-    select t.record_key, t.identifier_key, i.identifier_type, t.source
+    select t.record_key, t.identifier_key, i.identifier_type,
+        hash(t.source || regexp_replace(i.identifier_value, '[^:]*$', '')) as source
     from together t join identifiers i on t.identifier_key = i.identifier_key
         and i.identifier_type in ('email', 'phone', 'user_id') and i.is_valid;
     create or replace temp table seen_with as

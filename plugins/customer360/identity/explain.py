@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Rows for a person to read. `identifiers`: type, value, class, reason, records; `records`: source, kind,
-    id, identifiers; `events`: night, kind, other customer, reason, the identifier it rests on."""
+    id, identifiers; `events`: night, kind, other customer, reason, the identifier it rests on; `fields`, of what is
+    served: fields, source, record, rule, competing values."""
 
     customer_id: int
     asked_for: int
@@ -28,6 +29,7 @@ class Explanation:
     records: list[tuple[str, str, str, str]]
     events: list[tuple[datetime, str, int | None, str | None, str | None]]
     aliases: list[int]
+    fields: list[tuple[str, str, str, str, int]]
 
 
 def explain(engine: Engine, connection: Connection, customer_id: int, reveal: bool = False) -> Explanation:
@@ -92,6 +94,7 @@ def explain(engine: Engine, connection: Connection, customer_id: int, reveal: bo
         records=sorted((*key, ", ".join(sorted(values))) for key, values in listed.items()),
         events=[(*event, evidence.get(key)) for *event, key in history],
         aliases=aliases,
+        fields=_fields(connection, living),
     )
 
 
@@ -122,8 +125,9 @@ def render(found: Explanation) -> RenderableType:
         found.identifiers,
     )
     records = _table("Records", ("source", "kind", "record", "carries"), found.records)
+    fields = _table("Fields come from", ("fields", "source", "record", "because", "values"), found.fields)
     events = _table("History", ("night (UTC)", "event", "other customer", "because", "identifier"), found.events)
-    return Group(head, identifiers, records, events)
+    return Group(head, identifiers, records, fields, events)
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[Any]) -> Table:
@@ -181,6 +185,22 @@ def _values(engine: Engine, keys: list[int], reveal: bool) -> dict[int, str]:
         row["identifier_key"]: f"{row['identifier_type']} {mask(row['identifier_value'], reveal)}"
         for row in rows.to_pylist()
     }
+
+
+def _fields(connection: Connection, customer_id: int) -> list[tuple[str, str, str, str, int]]:
+    """Where the customer's fields come from, as served."""
+    with connection.cursor() as cursor:
+        cursor.execute("select to_regclass('serving.customer_field_provenance') is not null")
+        if cursor.fetchone() != (True,):
+            return []
+        cursor.execute(
+            "select replace(p.fields, ',', ', '), p.source, coalesce(m.source_record_id, p.record_key::text),"
+            " p.survivorship_rule, p.competing_values"
+            " from serving.customer_field_provenance p left join serving.customer_identity_map m using (record_key)"
+            " where p.customer_id = %s order by p.fields",
+            (customer_id,),
+        )
+        return cursor.fetchall()
 
 
 def _record_ids(connection: Connection, keys: list[int]) -> dict[int, str]:

@@ -50,8 +50,8 @@ def components(record_keys: Keys, nodes: Keys) -> tuple[Keys, Keys]:
 
 
 def link(engine: Any, people: People) -> None:
-    """Make the tables `links` (record_key, node, identifier_key), `linked` (record_key, component) and
-    `components` (node, component).
+    """Make the tables `links` (record_key, node, identifier_key), `linked` (record_key, component), `components`
+    (node, component) and `uncut` (record_key, identifiers, records): how large components are before they are cut.
 
     `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `classes`, `together` what `claims.find`
     and `People` make; `classes` changes where an identifier turns out to bridge persons. The node of a
@@ -61,11 +61,14 @@ def link(engine: Any, people: People) -> None:
     engine.execute("create or replace temp table links (record_key bigint, node bigint, identifier_key bigint)")
     engine.execute("create or replace temp table linked (record_key bigint, component bigint)")
     engine.execute("create or replace temp table cut (node bigint)")
+    engine.execute("create or replace temp table uncut (record_key bigint, identifiers bigint, records bigint)")
     engine.execute(_LINKS.format(target="open_links", records=""))
-    for _ in range(ROUNDS):
+    for each in range(ROUNDS):
         _components(engine)
         doubtful = _doubtful(engine, people)
         engine.register("doubtful", pa.table({"component": pa.array(doubtful, pa.int64())}))
+        if not each:
+            engine.execute(_UNCUT)
         bridges = _bridges(engine, people) if doubtful else []
         engine.register("bridges", pa.table({"node": pa.array(bridges, pa.int64())}))
         engine.execute(_SETTLE)
@@ -217,6 +220,12 @@ _SETTLE = """
     from open_links l join open_components c using (node) left join open_tied t on l.record_key = t.record_key
     where l.record_key not in (select record_key from open_records) and (t.node is null or l.node = t.node);
     insert into links select * from open_links where record_key not in (select record_key from open_records)
+"""
+_UNCUT = """
+    insert into uncut
+    select min(l.record_key), count(distinct l.node), count(distinct l.record_key)
+    from open_links l join open_components c using (node) join doubtful d using (component)
+    group by c.component
 """
 _DEMOTE = """
     update classes set identifier_class = 'shared', reason = 'bridges_persons'

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customer360.engines.base import SLICE, Engine
-from customer360.identity import alike, carriers, claims, decisions, linkage_model, registry, review
+from customer360.identity import alike, carriers, claims, decisions, linkage_model, look, registry, review
 from customer360.identity.assign import assign
 from customer360.identity.attach import attach
 from customer360.identity.classify import CLASSES, classify, companions
@@ -39,8 +39,13 @@ INPUTS = {
     "record_references": "int_identity__record_reference",
     "record_profiles": "int_identity__record_profile",
 }
-# Of the night before: profiles, which records' of them tonight's replace, and customers.
-HELD = ("held_profile", "replaced_record", "held_record")
+# Of the night before: profiles, the records of whom tonight's replace, which of these changed, and customers.
+HELD = {
+    "held_profile": ("identity", "record_profile"),
+    "replaced_record": (SLICE + "lake", "looked_record"),
+    "changed_record": (SLICE + "lake", "change_record"),
+    "held_record": ("identity", "customer_record"),
+}
 # Which customer a record is of, as `alike.teach` asks: before profiles are compared, and after.
 _COMPONENTS = "(select record_key, component as label from record_component)"
 _CUSTOMERS = "select record_key, customer_id as label from out_record"
@@ -85,15 +90,17 @@ def resolve(
 
     `guard(cursor)` runs just before the registry is written and may raise. A night older than the
     registry's newest is resolved from the registry as it was then, and not written. Of a slice (see
-    `slices`) only its records are resolved, into the slice's schema; aliases are always whole.
+    `slices`) only its records are resolved, if there is news of them (see `look`), into the slice's schema; aliases are
+    always whole.
     """
     prefix = SLICE if is_slice else ""
-    anchors = engine.read(_slice_anchors(engine)) if is_slice else None
-    standing = engine.read(_standing(engine)) if is_slice else None
-    relations = {name: engine.qualify(prefix + "intermediate", table) for name, table in INPUTS.items()}
     if is_slice:
-        where = (("identity", "record_profile"), (SLICE + "lake", "universe"), ("identity", "customer_record"))
-        relations |= {name: engine.qualify(*at) for name, at in zip(HELD, where, strict=True)}
+        relations = look.narrow(engine, INPUTS)
+        anchors, standing = engine.read(_slice_anchors(engine)), engine.read(_standing(engine))
+        relations |= {name: engine.qualify(*at) for name, at in HELD.items()}
+    else:
+        relations = {name: engine.qualify("intermediate", table) for name, table in INPUTS.items()}
+        anchors = standing = None
     with connection.cursor() as cursor, engine.workspace(relations) as workspace:
         assignments, customers, aliases = registry.before(cursor, as_of, anchors)
         decided = decisions.standing(cursor, as_of)
@@ -101,8 +108,11 @@ def resolve(
         is_newest = registry.is_newest(cursor, as_of)
         _tie(workspace, given, own, standing)
         begun = time.process_time()
-        alike.fold(workspace, own, "record_profiles")
-        profiles = alike.population(workspace, *(HELD[:2] if is_slice else ()))
+        if is_slice:
+            alike.fold_changed(workspace, own)
+        else:
+            alike.fold(workspace, own, "record_profiles")
+        profiles = alike.population(workspace, *(("held_profile", "replaced_record") if is_slice else ()))
         version = linkage_model.effective(cursor, as_of)
         if version is None and is_newest and not is_slice and not customers.num_rows:  # the first night of all
             version = _teach(cursor, workspace, profiles, as_of, _COMPONENTS)
@@ -116,25 +126,23 @@ def resolve(
                 guard(cursor)
             rows_written = registry.write(cursor, as_of, changes)
             asked = review.ask(cursor, workspace, as_of)
-            alike.population(workspace, *(HELD[:2] if is_slice else ()))
             # In force from the next night on: this one has been computed already, perhaps more than once.
             _teach(cursor, workspace, profiles, as_of + _NEXT, f"({_CUSTOMERS}{_HELD_CUSTOMERS if is_slice else ''})")
+        events = _events(changes)
+        _note(workspace, events | review.figures(cursor, as_of))
         connection.commit()
         queries = _tables(as_of)
         for name, query in queries.items():
             engine.keep(workspace, prefix + "identity", name, query)
+        engine.keep(workspace, "identity", "night_figure", "from night_figure")
         if is_slice:
             engine.keep(workspace, "identity", "customer_alias", queries["customer_alias"])
+            look.stand(engine)
         classes = workspace.sql("select identifier_class, count(*) from classes group by 1 order by 1").fetchall()
         ((customers_found,),) = workspace.sql("select count(*) from out_customer").fetchall()
-    kinds = pc.value_counts(changes["events"].column("kind")).to_pylist()
-    events = {each["values"]: each["counts"] for each in kinds}
     return IdentityResult(
         customers=customers_found,
-        created=events.get("created", 0),
-        merged=events.get("merged", 0),
-        split=events.get("split", 0),
-        retired=events.get("retired", 0),
+        **events,
         rows_written=rows_written,
         classes=dict(classes),
         linkage_model=version,
@@ -142,6 +150,20 @@ def resolve(
         asked=asked,
         overruled=pc.sum(decided["is_overruled"]).as_py() or 0,
     )
+
+
+def _events(changes: Mapping[str, pa.Table]) -> dict[str, int]:
+    """How many events of each kind the night has."""
+    kinds = pc.value_counts(changes["events"].column("kind")).to_pylist()
+    return dict.fromkeys(("created", "merged", "split", "retired"), 0) | {
+        each["values"]: each["counts"] for each in kinds
+    }
+
+
+def _note(workspace: Any, figures: Mapping[str, int]) -> None:
+    """Make the table `night_figure`: of the whole company, whatever was looked at tonight."""
+    rows = {"measure": pa.array(figures, pa.string()), "figure": pa.array(figures.values(), pa.int64())}
+    workspace.register("night_figure", pa.table(rows))
 
 
 def _teach(cursor: Any, workspace: Any, profiles: int, from_as_of: datetime, labels: str) -> int | None:
@@ -154,23 +176,23 @@ def _teach(cursor: Any, workspace: Any, profiles: int, from_as_of: datetime, lab
 
 
 def _slice_anchors(engine: Engine) -> str:
-    """What may carry the id of a customer of the slice: its records and their identifiers, before and now."""
-    universe = engine.qualify(SLICE + "lake", "universe")
+    """What may carry the id of a customer who is looked at: its records and their identifiers, before and now."""
+    looked = engine.qualify(SLICE + "lake", "looked_record")
     return (
-        f"select record_key as anchor from {universe}"
-        f" union select identifier_key from {engine.qualify(SLICE + 'intermediate', 'int_identity__identifier')}"
+        f"select record_key as anchor from {looked}"
+        f" union select identifier_key from {engine.qualify(SLICE + 'intermediate', 'looked_identifiers')}"
         f" union select identifier_key from {engine.qualify('staging', 'stg_lake__identifier')}"
-        f" where record_key in (select record_key from {universe})"
+        f" where record_key in (select record_key from {looked})"
     )
 
 
 def _standing(engine: Engine) -> str:
-    """Classes of identifiers that link nobody and whose other records are not in the slice."""
+    """Classes of identifiers that link nobody and whose other records are not looked at."""
     classes = ", ".join(f"'{name}'" for name in _STANDING)
     return f"""
         select c.identifier_key, c.identifier_class, c.reason
         from {engine.qualify("identity", "identifier_class")} as c
-        inner join {engine.qualify(SLICE + "intermediate", "int_identity__identifier")} as i
+        inner join {engine.qualify(SLICE + "intermediate", "looked_identifiers")} as i
             on c.identifier_key = i.identifier_key
         where c.identifier_class in ({classes})
             and c.identifier_key not in (select identifier_key from {engine.qualify(SLICE + "lake", "hub")})
@@ -267,6 +289,7 @@ def _tables(as_of: datetime) -> dict[str, str]:
         "node_group": "select node, group_key from node_group",
         "record_profile": "from folded_profile",
         "similarity": "from similarity",
+        "uncut": "from uncut",
         "customer": f"""
             select o.customer_id, coalesce(make_timestamp(epoch_us(c.created_as_of)), {stamp}) as created_as_of,
                 o.customer_kind

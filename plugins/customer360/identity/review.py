@@ -2,12 +2,15 @@
 
 State of record in `ops.identity_review`. A pair is asked about once: what was decided about it, or waits already,
 is not put into the queue again.
+
+Two kinds of pairs come into it. `alike`: of two customers, possibly one person. `audit`: of one customer, drawn at
+random; what people say of these estimates how often a customer is one person (decision 0017).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -52,7 +55,32 @@ _STALE = f"""
     semi join out_record a on w.record_key_a = a.record_key
     semi join out_record b on w.record_key_b = b.record_key
     anti join ({_DOUBTFUL}) d on w.record_key_a = d.record_key_a and w.record_key_b = d.record_key_b
+    where not is_audit
+    union all
+    select review_id from waiting w
+    join out_record a on w.record_key_a = a.record_key
+    join out_record b on w.record_key_b = b.record_key
+    where is_audit and a.customer_id <> b.customer_id
 """
+AUDIT = "audit"
+_AUDITED = 200  # records drawn of a company, at least; twice as many at most
+_AUDIT_PERIOD = timedelta(days=365)  # whose answers count
+# Keys are hashes: so many of a record's last bits are zero by chance. Its mate is drawn by another hash.
+_DRAWN = """
+    with described as (
+        select r.record_key, r.customer_id from out_record r semi join record_profiles p on r.record_key = p.record_key
+    ),
+    mate as (
+        select d.record_key, m.record_key as other,
+            row_number() over (
+                partition by d.record_key order by md5(d.record_key || ' ' || m.record_key), m.record_key
+            ) as n
+        from described d join described m on d.customer_id = m.customer_id and d.record_key <> m.record_key
+        where d.record_key & {mask} = 0
+    )
+    select least(record_key, other), greatest(record_key, other), null::double, 'audit' from mate where n = 1
+"""
+_ANSWERS = {"must_link": "same", "cannot_link": "different"}
 _STATUS = {"must_link": "confirmed", "cannot_link": "rejected"}
 _COLUMNS = "review_id, record_key_a, record_key_b, probability, reason, as_of, status, decision_id"
 
@@ -109,27 +137,63 @@ def put(cursor: Any, as_of: datetime, pairs: pa.Table) -> int:
 
 
 def ask(cursor: Any, workspace: Any, as_of: datetime) -> int:
-    """Put the pairs that tonight are possibly, but not likely enough, one person's into the queue, and take out those
-    of its records that are no longer so; how many are new. The caller commits.
+    """Put the pairs that tonight are possibly, but not likely enough, one person's into the queue, and those that are
+    drawn for the audit; take out those of its records that are no longer so. How many are new. The caller commits.
 
-    `workspace` is the DuckDB connection of the identity step, with `similarity` and `out_record`.
+    `workspace` is the DuckDB connection of the identity step, with `similarity`, `out_record` and `record_profiles`.
     """
     waiting = open_pairs(cursor)
     columns = ("review_id", "record_key_a", "record_key_b")
-    workspace.register(
-        "waiting", pa.table({name: pa.array([getattr(each, name) for each in waiting], pa.int64()) for name in columns})
-    )
+    found = {name: pa.array([getattr(each, name) for each in waiting], pa.int64()) for name in columns}
+    found["is_audit"] = pa.array([each.reason == AUDIT for each in waiting], pa.bool_())
+    workspace.register("waiting", pa.table(found))
     stale = workspace.sql(_STALE).fetchall()
     cursor.execute("delete from ops.identity_review where review_id = any(%s)", ([number for (number,) in stale],))
-    return put(cursor, as_of, workspace.sql(_DOUBTFUL).to_arrow_table())
+    drawn = _DRAWN.format(mask=_mask(cursor, workspace, as_of))
+    return put(cursor, as_of, workspace.sql(f"{_DOUBTFUL} union all ({drawn})").to_arrow_table())
 
 
-def open_pairs(cursor: Any, limit: int | None = None) -> list[Review]:
-    """Pairs that wait, likeliest first."""
+def _mask(cursor: Any, workspace: Any, as_of: datetime) -> int:
+    """Bits of a record's key that are zero in the records drawn: the more, the more customers there were before the
+    night (in the first one, tonight), so that a slice and a full build draw alike."""
+    cursor.execute("select count(*) from ops.customer where created_as_of < %s", (as_of,))
+    (customers,) = cursor.fetchone()
+    if not customers:
+        ((customers,),) = workspace.sql("select count(*) from out_customer").fetchall()
+    bits = max((int(customers) // _AUDITED).bit_length() - 1, 0)
+    return (1 << bits) - 1
+
+
+def figures(cursor: Any, as_of: datetime) -> dict[str, int]:
+    """The queue as it stood in the night of `as_of`: pairs that wait by kind, the days that the oldest has waited, and
+    what was answered; of audits only those drawn within a year."""
+    cursor.execute(
+        """
+        select r.reason = 'audit' as is_audit, d.kind, count(*),
+            extract(day from %(as_of)s - min(r.as_of))::bigint as days
+        from ops.identity_review r
+        left join ops.identity_decision d on d.decision_id = r.decision_id and d.after_as_of < %(as_of)s
+        where r.as_of <= %(as_of)s and (r.reason <> 'audit' or r.as_of > %(as_of)s - %(period)s)
+        group by 1, 2
+        """,
+        {"as_of": as_of, "period": _AUDIT_PERIOD},
+    )
+    found = dict.fromkeys((f"{kind}_{what}" for kind in ("grey", AUDIT) for what in ("waiting", *_ANSWERS.values())), 0)
+    found["oldest_waiting_days"] = 0
+    for is_audit, kind, pairs, days in cursor:
+        found[f"{AUDIT if is_audit else 'grey'}_{_ANSWERS.get(kind, 'waiting')}"] = pairs
+        if kind is None:
+            found["oldest_waiting_days"] = max(found["oldest_waiting_days"], days)
+    return found
+
+
+def open_pairs(cursor: Any, limit: int | None = None, audit: bool | None = None) -> list[Review]:
+    """Pairs that wait, likeliest first, then those of the audit as they were drawn. `audit`: only these, or none."""
     cursor.execute(
         f"select {_COLUMNS} from ops.identity_review where status = 'open'"
-        " order by probability desc nulls last, review_id limit %s",
-        (limit,),
+        " and (%(audit)s::boolean is null or (reason = 'audit') = %(audit)s)"
+        " order by probability desc nulls last, review_id limit %(limit)s",
+        {"audit": audit, "limit": limit},
     )
     return [Review(*row) for row in cursor]
 

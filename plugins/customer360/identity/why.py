@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _BITS = 1 / np.log(2)
 _BAR = 24  # characters of the longest bar
+_NAMED = 5  # records of a part that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ class Likeness:
     relations: dict[str, float]
     probability: float
     parted_by: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Records (source, kind and key) of a customer that would still belong together. The part that has the customer's
+    founding identifier keeps the id, else the largest."""
+
+    customer_id: int
+    has_founder: bool
+    records: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +77,9 @@ def explain_pair(engine: Engine, connection: Connection, one: Record, other: Rec
     )
 
 
-def without(engine: Engine, identifier_type: str, value: str) -> list[list[str]]:
-    """Records (source, kind and key) of every customer that would fall apart if the identifier were blocked: a list
-    for each part, largest first. Raises ValueError where no record carries it.
+def without(engine: Engine, connection: Connection, identifier_type: str, value: str) -> list[Part]:
+    """What every customer that would fall apart would become if the identifier were blocked: its parts, the one that
+    keeps the customer's id first. Raises ValueError where no record carries it.
 
     What is left to tie are the other identifiers that may link, and likeness. No class is judged anew.
     """
@@ -88,28 +99,67 @@ def without(engine: Engine, identifier_type: str, value: str) -> list[list[str]]
     ).to_pylist()
     if not rows:
         raise ValueError("no customer's record carries this identifier")
-    named = {row["record_key"]: f"{row['source']} {row['record_kind']} {row['record_key']}" for row in rows}
+    part_of = _parts(engine, rows, key)
+    founded = _founding_anchors(connection, {row["customer_id"] for row in rows})
+    parts: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        parts.setdefault((row["customer_id"], part_of[row["record_key"]]), []).append(row)
+    found = [_part(customer, each, founded.get(customer), key) for (customer, _), each in parts.items()]
+    split = {part.customer_id for part in found if sum(part.customer_id == other.customer_id for other in found) > 1}
+    found.sort(key=lambda part: (part.customer_id, not part.has_founder, -len(part.records), part.records))
+    return [part for part in found if part.customer_id in split]
+
+
+def _parts(engine: Engine, rows: list[dict[str, Any]], blocked: int) -> dict[int, int]:
+    """{record_key: its part} when nothing ties by the identifier that is blocked."""
     ties = [
         (row["record_key"], row["identifier_key"])
         for row in rows
-        if row["identifier_class"] in ("private", "shared") and row["identifier_key"] != key
+        if row["identifier_class"] in ("private", "shared") and row["identifier_key"] != blocked
     ]
-    listed = ", ".join(str(each) for each in named)
+    records = sorted({row["record_key"] for row in rows})
+    listed = ", ".join(map(str, records))
     pairs = engine.read(
         f"select record_key_a as a, record_key_b as b from {engine.qualify('identity', 'similarity')}"
         f" where is_link and record_key_a in ({listed}) and record_key_b in ({listed})"
     ).to_pylist()
     for number, pair in enumerate(pairs):
         ties += [(pair["a"], -number - 1), (pair["b"], -number - 1)]
-    ties += [(each, each) for each in named]  # a record is a part, if only of itself
+    ties += [(each, each) for each in records]  # a record is a part, if only of itself
     nodes, part = components(np.array([tie[0] for tie in ties]), np.array([tie[1] for tie in ties]))
-    part_of = dict(zip(nodes.tolist(), part.tolist(), strict=True))
-    parts: dict[tuple[int, int], list[str]] = {}
-    for each, name in sorted(named.items()):
-        customer = next(row["customer_id"] for row in rows if row["record_key"] == each)
-        parts.setdefault((customer, part_of[each]), []).append(name)
-    split = {customer for customer, _ in parts if sum(of == customer for of, _ in parts) > 1}
-    return sorted((found for (customer, _), found in parts.items() if customer in split), key=lambda p: (-len(p), p))
+    return dict(zip(nodes.tolist(), part.tolist(), strict=True))
+
+
+def _part(customer: int, rows: list[dict[str, Any]], founder: int | None, blocked: int) -> Part:
+    names = {row["record_key"]: f"{row['source']} {row['record_kind']} {row['record_key']}" for row in rows}
+    anchors = {row["identifier_key"] for row in rows} - {blocked} | set(names)
+    return Part(customer, founder in anchors, tuple(names[key] for key in sorted(names)))
+
+
+def _founding_anchors(connection: Connection, customers: set[int]) -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select customer_id, founding_anchor from ops.customer where customer_id = any(%s)", (list(customers),)
+        )
+        return dict(cursor.fetchall())
+
+
+def render_without(parts: list[Part]) -> RenderableType:
+    """For the terminal: each customer that would fall apart, and into what."""
+    if not parts:
+        return "Nobody would fall apart."
+    customers = {part.customer_id for part in parts}
+    table = Table(title=f"{len(customers)} customers would fall into {len(parts)}")
+    for column in ("customer", "would be", "records", "among them"):
+        table.add_column(column, overflow="fold", justify="right" if column == "records" else "left")
+    before = None
+    for part in parts:
+        is_first = part.customer_id != before
+        would_be = "the same" if is_first else "a new customer"
+        named = ", ".join(part.records[:_NAMED]) + (" …" if len(part.records) > _NAMED else "")
+        table.add_row(str(part.customer_id) if is_first else "", would_be, str(len(part.records)), named)
+        before = part.customer_id
+    return table
 
 
 def _customer(engine: Engine, key: int, record: Record) -> int:

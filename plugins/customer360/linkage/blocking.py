@@ -49,11 +49,17 @@ def keys(fields: list[str]) -> dict[str, tuple[str, ...]]:
 
 
 def block(
-    engine: Any, fields: list[str], *, sides: str = "source", condition: str = "true", most: int = MOST
+    engine: Any,
+    fields: list[str],
+    *,
+    sides: str = "source",
+    condition: str = "true",
+    most: int = MOST,
+    others: str | None = None,
 ) -> list[tuple[str, ...]]:
     """Make table `pair` (l < r: rows of `profile`; rules: bit mask of the keys that agree) of profiles that share a
-    key with at most `most`. `condition`: SQL on columns `sides` of the two, `l` and `r`. Returns the fields of each
-    key, the lowest bit's first."""
+    key with at most `most`, those of relation `others` included, which are in no pair. `condition`: SQL on columns
+    `sides` of the two, `l` and `r`. Returns the fields of each key, the lowest bit's first."""
     rules = keys(fields)
     parts = []
     for number, key in enumerate(rules):
@@ -62,6 +68,16 @@ def block(
             select k, row, {sides} from (select {key} as k, row, {sides}, count(*) over (partition by {key}) as n
                 from profile where {key} is not null) where n between 2 and {most}
         """)
+        if others:
+            engine.execute(f"""
+                delete from key{number} where k in (
+                    with own as (select k, count(*) as n from key{number} group by 1),
+                    other as (
+                        select {key} as k, count(*) as n from {others} where {key} in (select k from own) group by 1
+                    )
+                    select k from own join other using (k) where own.n + other.n > {most}
+                )
+            """)
         parts.append(
             f"select l.row as l, r.row as r, {1 << number}::bigint as rule"
             f" from key{number} l join key{number} r on l.k = r.k and l.row < r.row and {condition}"

@@ -20,6 +20,7 @@ SURE = float(np.log(1000))  # no single pair says more than 1000 to 1, for compa
 UNSEEN = -3.0  # log-odds of a pair that shares no key and no neighbour
 VETO = 1e6  # more than any mean of `SURE` can make good
 _LEAST_GAIN = 1e-6  # below that a move is rounding
+SIDE = 3  # members of one side of a cluster, from which on it may be somebody of their own
 LARGEST = 2000  # components above this are cut at their weakest links first
 
 
@@ -43,6 +44,41 @@ def cluster(rows: int, left: Ints, right: Ints, odds: Floats, vetoes: npt.NDArra
         parts = _partition(len(own), place[left[edges]], place[right[edges]], weights[edges])
         _, first, back = np.unique(parts, return_index=True, return_inverse=True)
         found[own] = own[first][back]
+    return found
+
+
+def sides(clusters: Ints, left: Ints, right: Ints, odds: Floats, beside: npt.NDArray[np.bool_]) -> Ints:
+    """`clusters` of which two sides that have nothing in common beside names and birth date are two clusters.
+
+    `beside`: whether more speaks for a pair. A side has at least SIDE members that agree with another in something;
+    whoever agrees with nobody goes where most evidence calls them. One record may be wrong in all it says, but not
+    several in the same way.
+    """
+    found = clusters.copy()
+    inside = np.flatnonzero(clusters[left] == clusters[right])
+    sizes = np.bincount(clusters, minlength=len(clusters))
+    inside = inside[sizes[clusters[left[inside]]] >= 2 * SIDE]
+    inside = inside[np.argsort(clusters[left[inside]], kind="stable")]
+    for edges in np.split(inside, np.flatnonzero(np.diff(clusters[left[inside]])) + 1):
+        if not len(edges):
+            continue
+        members, flat = np.unique([left[edges], right[edges]], return_inverse=True)
+        one, other = flat.reshape(2, -1)
+        agree = beside[edges]
+        graph = coo_array((np.ones(int(agree.sum()), np.int8), (one[agree], other[agree])), shape=(len(members),) * 2)
+        part = np.asarray(connected_components(graph, directed=False)[1])
+        large = np.flatnonzero(np.bincount(part) >= SIDE)
+        if len(large) < 2:
+            continue
+        pull = np.zeros((len(members), len(large)))
+        weights = np.clip(odds[edges], -SURE, SURE)
+        for column, side in enumerate(large):
+            np.add.at(pull[:, column], one, np.where(part[other] == side, weights, 0.0))
+            np.add.at(pull[:, column], other, np.where(part[one] == side, weights, 0.0))
+        chosen = np.where(np.isin(part, large), np.searchsorted(large, part), np.argmax(pull, axis=1))
+        for column in range(len(large)):
+            side = members[chosen == column]
+            found[side] = side.min()
     return found
 
 

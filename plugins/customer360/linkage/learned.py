@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from customer360.linkage import blocking, score
@@ -32,7 +33,7 @@ RELATIONS: dict[str, frozenset[str]] = {
     "workplace": frozenset({Kind.ORGANISATION, *_PLACE}),
 }
 IDENTIFYING = frozenset({Kind.MAILBOX, Kind.HANDLE, Kind.PHONE})  # what ties records before they are compared
-NAME_ALONE = 0.9  # probability at most where nothing but the name speaks for one person
+NAME_ALONE = 0.5  # probability at most where nothing but the name speaks for one person: nobody is asked
 SUPPORT = 10  # times likelier than by chance: what speaks beside the name
 _NAMES = RELATIONS["namesake"]
 _PERSON = "person"
@@ -65,13 +66,17 @@ class Judge:
         self._prior = learned.prior
 
     def score(self, left: Ints, levels: Levels) -> Floats:
-        """Natural log-odds that each pair is one person's; `left`: one of its two rows. A name alone, however rare,
-        makes it no surer than NAME_ALONE."""
+        """Natural log-odds that each pair is one person's; `left`: one of its two rows."""
+        return self.judge(left, levels)[0]
+
+    def judge(self, left: Ints, levels: Levels) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """(natural log-odds that each pair is one person's, whether more than names and birth date speaks for it);
+        `left`: one of its two rows. A name alone, however rare, makes it no surer than NAME_ALONE."""
         parts = self._scorer.evidence(left, levels)
         odds = _odds(_evidence(self._scorer, parts), self._prior)
         beside = [place for place, group in enumerate(self._scorer.model.groups) if not set(group.fields) & _NAMES]
         is_name_alone = parts[beside].max(axis=0, initial=0) < np.log(SUPPORT)
-        return np.where(is_name_alone, np.minimum(odds, logit(NAME_ALONE)), odds)
+        return np.where(is_name_alone, np.minimum(odds, logit(NAME_ALONE)), odds), self._scorer.beside(parts)
 
     def weights(self, left: Ints, levels: Levels) -> dict[tuple[str, ...], Floats]:
         """{fields of a group of comparisons: what it says of each pair}, natural logarithms."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from scipy.sparse import coo_array, triu
 
 from customer360.linkage import assign, blocking, features, model, score, vetoes
-from customer360.linkage.cluster import cluster
+from customer360.linkage.cluster import cluster, sides
 from customer360.linkage.compare import Comparison, comparisons
 from customer360.linkage.kinds import Layout, Veto
 from customer360.linkage.learned import Judge
@@ -36,12 +36,13 @@ class Linked:
 @dataclass(slots=True)
 class Pairs:
     """Scored pairs of rows: left < right, each once. `odds`: natural log-odds of a match; `vetoes`: whether it
-    cannot be one all the same."""
+    cannot be one all the same; `beside`: whether more than the names and the birth date speaks for it."""
 
     left: Ints
     right: Ints
     odds: Floats
     vetoes: npt.NDArray[np.bool_]
+    beside: npt.NDArray[np.bool_]
 
     def extended(self, other: Pairs) -> Pairs:
         return Pairs(
@@ -49,6 +50,7 @@ class Pairs:
             np.concatenate([self.right, other.right]),
             np.concatenate([self.odds, other.odds]),
             np.concatenate([self.vetoes, other.vetoes]),
+            np.concatenate([self.beside, other.beside]),
         )
 
 
@@ -100,7 +102,8 @@ class Linkage:
 
     def _scored(self, left: Ints, right: Ints, levels: model.Levels) -> Pairs:
         stands = vetoes.vetoed(self.engine, left, right, self.fields, self.declared)
-        return Pairs(left, right, self._taught.score(left, levels), stands)
+        odds, beside = self._taught.judge(left, levels)
+        return Pairs(left, right, odds, stands, beside)
 
     @property
     def _taught(self) -> Scorer | Judge:
@@ -127,7 +130,7 @@ def deduplicate(profiles: pa.Table, layout: Layout) -> Linked:
         unseen = run.score(*_unseen(clusters, pairs))
         pairs = pairs.extended(unseen)
         if not unseen.vetoes.any():
-            return _linked(run, pairs, clusters)
+            return _linked(run, pairs, sides(clusters, pairs.left, pairs.right, pairs.odds, pairs.beside))
 
 
 def match(profiles: pa.Table, layout: Layout, source: str) -> Linked:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from customer360.linkage.compare import Comparison
+from customer360.linkage.kinds import Kind
 from customer360.linkage.model import Floats, Ints, Levels, Model, logit, sigmoid
 
 RANDOM_PAIRS = 300_000
+_BORN_WITH = frozenset({Kind.GIVEN_NAME, Kind.FAMILY_NAME, "rest", Kind.BIRTH_DATE, Kind.GENDER})
+_SPEAKS = 2  # times likelier than by chance
 _PRIOR_ROUNDS = 20
 
 
@@ -61,7 +65,17 @@ class Scorer:
 
     def score(self, left: Ints, levels: Levels) -> Floats:
         """Natural log-odds of a match for each pair; `left`: one of its two rows."""
-        return np.asarray(self.evidence(left, levels).sum(axis=0) + logit(self.prior))
+        return self.judge(left, levels)[0]
+
+    def judge(self, left: Ints, levels: Levels) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """(`score`, whether more than names, birth date and gender speaks for a match) of each pair."""
+        parts = self.evidence(left, levels)
+        return np.asarray(parts.sum(axis=0) + logit(self.prior)), self.beside(parts)
+
+    def beside(self, parts: Floats) -> npt.NDArray[np.bool_]:
+        """Of each pair with `evidence` `parts`, whether more than names, birth date and gender speaks for a match."""
+        at = [place for place, group in enumerate(self.model.groups) if not set(group.fields) & _BORN_WITH]
+        return np.asarray((parts[at] > np.log(_SPEAKS)).any(axis=0))
 
     def evidence(self, left: Ints, levels: Levels) -> Floats:
         """What each group of comparisons says of each pair: natural logarithms, groups by pairs."""

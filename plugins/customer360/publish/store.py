@@ -1,4 +1,5 @@
-"""Tables and views of publication: `store.<mart>`, `serving.<mart>`, `candidate.<mart>`.
+"""Tables and views of publication: `store.<mart>`, `serving.<mart>`, `candidate.<mart>`; of marts with history also
+`serving.<mart>_history` and the function `serving.<mart>_at`.
 
 DDL runs only when a mart's definition changed, so that a long reader never meets it in an ordinary
 night.
@@ -54,6 +55,8 @@ def _ensure(connection: Connection, marts: Sequence[Mart]) -> None:
                 _table(cursor, mart)
                 for schema, pointer in _VIEWS.items():
                     _view(cursor, mart, schema, pointer)
+                if mart.history:
+                    _history(cursor, mart)
                 cursor.execute(
                     "insert into ops.published_mart values (%s, %s)"
                     " on conflict (mart) do update set definition = excluded.definition",
@@ -203,6 +206,68 @@ def _view(cursor: Any, mart: Mart, schema: str, pointer: str) -> None:
         cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(role)))
     if schema == "serving" and _role_exists(cursor, READER):
         cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(READER)))
+
+
+def _history(cursor: Any, mart: Mart) -> None:
+    """`serving.<mart>_history`: every row of the publications that are kept, and which of them showed it;
+    `serving.<mart>_at(night)`: the rows as published for a night. What was rolled back counts for nothing."""
+    names = {
+        "view": sql.Identifier("serving", f"{mart.name}_history"),
+        "at": sql.Identifier("serving", f"{mart.name}_at"),
+        "columns": sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(each.name)) for each in mart.columns),
+        "typed": sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(each.name), sql.SQL(each.data_type)) for each in mart.columns
+        ),
+        "table": table_name(mart),
+    }
+    cursor.execute(_NIGHTS)
+    for statement in _HISTORY:
+        cursor.execute(sql.SQL(statement).format(**names))
+    cursor.execute(
+        sql.SQL("comment on view {view} is %s").format(**names),
+        (f"{mart.description} Every row published and kept, with the publications and nights that showed it.",),
+    )
+    if _role_exists(cursor, READER):
+        nights = sql.Identifier("serving", "publication_night")
+        for view in (names["view"], nights):
+            cursor.execute(sql.SQL("grant select on {} to {}").format(view, sql.Identifier(READER)))
+
+
+_NIGHTS = """
+    create or replace view serving.publication_night as
+    select p.publication_id, p.as_of as night, p.published_at, p.status <> 'pruned' as is_kept
+    from ops.publication p
+    where p.publication_id <= (select publication_id from ops.publication_pointer)
+        and p.status in ('published', 'superseded', 'pruned')
+"""
+_HISTORY = (
+    "drop function if exists {at}(timestamptz)",
+    "drop view if exists {view}",
+    """
+    create view {view} as
+    select {columns}, r.valid_from as publication_from, f.as_of as night_from, u.publication_id as publication_until,
+        u.as_of as night_until
+    from {table} r
+    join ops.publication f on f.publication_id = r.valid_from
+    left join ops.publication u on u.publication_id = r.valid_to
+        and u.publication_id <= (select publication_id from ops.publication_pointer)
+    where r.valid_from <= (select publication_id from ops.publication_pointer)
+    """,
+    # Of two publications for one night the newer one counts.
+    """
+    create function {at}(asked timestamptz) returns table ({typed}) language plpgsql stable as $$
+    #variable_conflict use_column
+    declare found bigint; kept boolean;
+    begin
+        select n.publication_id, n.is_kept into found, kept from serving.publication_night n
+        where n.night <= asked order by n.night desc, n.publication_id desc limit 1;
+        if found is null then raise exception 'nothing was published for that night or before'; end if;
+        if not kept then raise exception 'the publication of that night is pruned'; end if;
+        return query select {columns} from {view} r
+        where r.publication_from <= found and (r.publication_until is null or r.publication_until > found);
+    end $$
+    """,
+)
 
 
 def rows_at(mart: Mart, names: Sequence[str], publication: sql.Composable) -> sql.Composable:

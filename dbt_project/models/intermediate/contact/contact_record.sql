@@ -19,6 +19,7 @@ select
     nullif(trim(both ' ' from country), '') as country,
     birth_date,
     account_ref,
+    {{ text_attribute('attributes', 'buying_role') }} as buying_role,
     nullif(trim(both ' ' from owner), '') as owner,
     nullif(trim(both ' ' from stated_stage), '') as stated_stage,
     nullif(trim(both ' ' from acquisition_source), '') as acquisition_source,

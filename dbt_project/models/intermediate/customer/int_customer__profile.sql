@@ -1,55 +1,64 @@
--- Who the customer is: each group of fields from the newest record that states it.
-with names as ({{ newest(ref('int_customer__record'), ['given_name', 'family_name', 'full_name'], 'full_name') }}),
-
-organisations as ({{ newest(ref('int_customer__record'), ['organisation'], 'organisation') }}),
-
-titles as ({{ newest(ref('int_customer__record'), ['job_title'], 'job_title') }}),
-
-addresses as (
-    {{ newest(
-        ref('int_customer__record'),
-        ['address_line', 'city', 'postal_code', 'region', 'country'],
-        "coalesce(address_line, city, postal_code, region, country)"
-    ) }}
+-- Who is the customer? Each group of fields from the record that survives by survivorship_rules.
+with one_record as (
+    select *
+    from {{ ref('int_customer__record') }}
+    where contact_records = 1
 ),
 
-owners as ({{ newest(ref('int_customer__record'), ['owner'], 'owner') }}),
+several_records as (
+    select
+        s.customer_id,
+        max(case when s.field_group = 'name' then r.given_name end) as given_name,
+        max(case when s.field_group = 'name' then r.family_name end) as family_name,
+        max(case when s.field_group = 'name' then r.full_name end) as full_name,
+        max(case when s.field_group = 'organisation' then r.organisation end) as organisation,
+        max(case when s.field_group = 'job_title' then r.job_title end) as job_title,
+        max(case when s.field_group = 'address' then r.address_line end) as address_line,
+        max(case when s.field_group = 'address' then r.city end) as city,
+        max(case when s.field_group = 'address' then r.postal_code end) as postal_code,
+        max(case when s.field_group = 'address' then r.region end) as region,
+        max(case when s.field_group = 'address' then r.country end) as country,
+        max(case when s.field_group = 'owner' then r.owner end) as owner,
+        max(case when s.field_group = 'self_reported_source' then r.acquisition_source end) as acquisition_source
+    from {{ ref('int_customer__survivor') }} as s
+    inner join {{ ref('int_customer__record') }} as r on s.record_key = r.record_key
+    group by s.customer_id
+),
 
 stated as (
-    select customer_id, acquisition_source as self_reported_source
-    from (
-        select
-            customer_id,
-            acquisition_source,
-            row_number() over (
-                partition by customer_id
-                order by first_asserted_at, record_key
-            ) as age_rank
-        from {{ ref('int_customer__record') }}
-        where acquisition_source is not null
-    ) as ranked
-    where age_rank = 1
+    select
+        customer_id,
+        given_name,
+        family_name,
+        full_name,
+        organisation,
+        job_title,
+        address_line,
+        city,
+        postal_code,
+        region,
+        country,
+        owner,
+        acquisition_source
+    from one_record
+    union all
+    select * from several_records
 )
 
 select
     c.customer_id,
     c.customer_kind,
-    n.given_name,
-    n.family_name,
-    n.full_name,
-    o.organisation,
-    t.job_title,
-    a.address_line,
-    a.city,
-    a.postal_code,
-    a.region,
-    a.country,
-    w.owner,
-    s.self_reported_source
+    s.given_name,
+    s.family_name,
+    s.full_name,
+    s.organisation,
+    s.job_title,
+    s.address_line,
+    s.city,
+    s.postal_code,
+    s.region,
+    s.country,
+    s.owner,
+    s.acquisition_source as self_reported_source
 from {{ source('identity', 'customer') }} as c
-left join names as n on c.customer_id = n.customer_id
-left join organisations as o on c.customer_id = o.customer_id
-left join titles as t on c.customer_id = t.customer_id
-left join addresses as a on c.customer_id = a.customer_id
-left join owners as w on c.customer_id = w.customer_id
 left join stated as s on c.customer_id = s.customer_id

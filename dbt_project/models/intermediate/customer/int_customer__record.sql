@@ -16,6 +16,7 @@ select
     c.region,
     c.country,
     c.account_ref,
+    c.buying_role,
     c.owner,
     c.stated_stage,
     c.acquisition_source,
@@ -24,9 +25,12 @@ select
     c.created_at,
     c.first_asserted_at,
     c.last_asserted_at,
+    t.trust,
+    count(*) over (partition by r.customer_id) as contact_records,
     row_number() over (
         partition by r.customer_id
         order by c.is_superseded asc, c.last_asserted_at desc, c.record_key asc
     ) as recency_rank
 from {{ ref('contact_record') }} as c
 inner join {{ source('identity', 'customer_record') }} as r on c.record_key = r.record_key
+inner join {{ ref('int_customer__trust') }} as t on c.source = t.source and c.record_kind = t.record_kind
