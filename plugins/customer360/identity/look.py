@@ -45,6 +45,7 @@ def stand(engine: Engine) -> None:
         "record_group": rest,
         "record_profile": rest,
         "similarity": rest.replace("h.record_key", "h.record_key_a"),
+        "uncut": rest,
         "node_group": f"h.group_key in {of_group}",
         "customer": f"h.customer_id in {of_record}",
         "customer_identifier": f"h.customer_id in {of_record}",
