@@ -59,6 +59,24 @@ def parquet(table: pa.Table) -> bytes:
 
 # CSV --------------------------------------------------------------------------------------------------
 
+
+def test_columns_may_be_set_with_blanks() -> None:
+    """As many blanks as stand between two cells are one delimiter, also where every line happens to have as many."""
+    mapping = {
+        "delimiter": " ",
+        "sales_order": {
+            "ordered_at": {"column": "date", "format": "%Y%m%d"}, "amount": "dollar_value", "contact_ref": "customer_id",
+        },
+    }  # fmt: skip
+    text = " customer_id  date number  dollar_value\r\n 00001 19970101  1   11.77\r\n 00002 19970112  5   77.00 \r\n 3 19970113 9\r\n"
+    batches = mapped(text, mapping)
+    found = [(row["contact_ref"], row["ordered_at"].day, row["amount"]) for row in rows(batches, "sales_order")]
+    assert found == [("s:contact:00001", 1, Decimal("11.77")), ("s:contact:00002", 12, Decimal("77.00"))]
+    assert refusals(batches) == [(3, "bad_width", "3 cells instead of 4")]
+    single = mapped(" id  at\n 1  2026-01-02\n", {**EVENT, "delimiter": " "})
+    assert [row["source_record_id"] for row in rows(single)] == ["1"]
+
+
 GERMAN = {
     "delimiter": ";",
     "decimal": ",",

@@ -77,7 +77,7 @@ def _found(file: InputFile, codec: str, delimiter: str, record: Record, before: 
 def _is_flawless(layout: _Layout) -> bool:
     """Every line below the header is one record of its width: no cell runs over a line, no line is blank."""
     wide = layout.codec.startswith(("utf-16", "utf-32"))
-    if wide or not layout.one_line or len(layout.header) < 2:
+    if wide or not layout.one_line or len(layout.header) < 2 or layout.delimiter == " ":
         return False
     rows = 0
     try:

@@ -214,7 +214,7 @@ def sniff_delimiter(lines: Sequence[str]) -> str:
 
 
 def split_records(lines: Iterator[str], delimiter: str, *, quoted: bool = True) -> Iterator[Record]:
-    """Records of `lines` (with their line ends), by the rules of Python's csv module.
+    """Records of `lines` (with their line ends), by the rules of Python's csv module; several blanks are one delimiter.
 
     A quote that is never closed costs the line it stands on, not the rest of the file: that line
     comes as a `broken` record and reading goes on with the next.
@@ -289,9 +289,17 @@ class _Lines:
 
 
 def _reader(lines: Iterator[str], delimiter: str, quoted: bool) -> Iterator[list[str]]:
+    if delimiter == " ":
+        lines = map(_one_blank, lines)
     if not quoted:
         return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     return csv.reader(lines, delimiter=delimiter)
+
+
+def _one_blank(line: str) -> str:
+    """A line whose cells are set in columns by blanks: as many as there are between two cells count as one."""
+    text = line.rstrip("\r\n")
+    return re.sub(" +", " ", text.strip(" ")) + line[len(text) :]
 
 
 def _well_quoted(lines: list[str], delimiter: str, width: int, widths: set[int]) -> bool:
