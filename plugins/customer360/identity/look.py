@@ -44,6 +44,7 @@ def stand(engine: Engine) -> None:
         "customer_record": rest,
         "record_group": rest,
         "record_profile": rest,
+        "uncut": rest,
         "similarity": rest.replace("h.record_key", "h.record_key_a"),
         "node_group": f"h.group_key in {of_group}",
         "customer": f"h.customer_id in {of_record}",
@@ -93,10 +94,11 @@ def _steps(at: _Names) -> dict[str, str]:
     """{table of the slice's lake: query}, each made of those before it."""
     carried = at.input("int_identity__record_identifier")
     return {
-        # Of groups about which somebody decided every record counts: the cheapest cut depends on their number.
-        "decided_group": f"""
-            select g.group_key from {at.held("record_group")} as g
-            inner join {at.night("decided_record")} as d on g.record_key = d.record_key
+        # Where somebody decided, the cheapest cut depends on the number of records; `uncut` counts them, too.
+        "counted_group": f"""
+            select group_key from {at.held("record_group")}
+            where record_key in (select record_key from {at.night("decided_record")})
+                or record_key in (select record_key from {at.held("uncut")})
         """,
         "quiet_record": f"""
             with lone as (
@@ -117,7 +119,7 @@ def _steps(at: _Names) -> dict[str, str]:
             left join {at.known} as k on l.record_key = k.record_key
             left join {at.input("int_identity__record_name")} as n on l.record_key = n.record_key
             where k.record_key is null and n.record_key is null
-                and g.group_key not in (select group_key from {at.night("decided_group")})
+                and g.group_key not in (select group_key from {at.night("counted_group")})
         """,
         "loud_record": f"""
             select record_key from {at.night("change_record")}
