@@ -46,7 +46,6 @@ def stand(engine: Engine) -> None:
         "record_profile": rest,
         "uncut": rest,
         "similarity": rest.replace("h.record_key", "h.record_key_a"),
-        "uncut": rest,
         "node_group": f"h.group_key in {of_group}",
         "customer": f"h.customer_id in {of_record}",
         "customer_identifier": f"h.customer_id in {of_record}",
