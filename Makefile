@@ -92,6 +92,9 @@ bench-identity: install ## public data sets of identity resolution, beside Splin
 bench-identity-events: install ## a made-up company's million events and who truly was who; SIZES=1m,10m
 	$(VENV)/bin/python benchmarks/identity_events.py $(if $(SIZES),--sizes $(SIZES))
 
+bench-attribution: install ## a million raw paths, beside three packages from PyPI
+	$(VENV)/bin/python benchmarks/attribution.py
+
 clean: ## stop what runs and remove everything that was generated
 	@if [ -x $(C360) ]; then $(C360) stop; fi
 	rm -rf .local $(VENV) dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache .hypothesis

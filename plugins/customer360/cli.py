@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from customer360 import cli_marketing, cli_review
+from customer360 import cli_marketing, cli_restatements, cli_review
 
 app = typer.Typer(
     name="c360",
@@ -31,7 +31,8 @@ app = typer.Typer(
 
     A first look: `c360 demo`. A night by hand: `c360 run --as-of 2026-03-02`. What was read:
     `c360 ledger`. What is served: `c360 publications`. Why is this one customer: `c360 explain 123`.
-    Who may be one: `c360 review`. What brought the orders: `c360 attribution`.
+    Who may be one: `c360 review`. What brought the orders: `c360 attribution`. Why a figure of it moved since last
+    week: `c360 restatements`.
 
     Where things are comes from the environment: C360_SOURCES, C360_LANDING, C360_LAKE, C360_LOCAL,
     C360_SERVING_URL, C360_ENGINE.
@@ -44,6 +45,7 @@ app.command(context_settings=_KEYS)(cli_review.link)
 app.command(context_settings=_KEYS)(cli_review.unmerge)
 app.command()(cli_marketing.attribution)
 app.command()(cli_marketing.export)
+app.command()(cli_restatements.restatements)
 out = Console()
 err = Console(stderr=True)
 

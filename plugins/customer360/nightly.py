@@ -207,8 +207,9 @@ def propose(night: Night) -> Night:
             # What is served is what the engine's marts were before the slice was put in place.
             is_delta = bool(night["is_slice"] and held and served and held.publication_id == served.publication_id)
             gone = slices.gone(engine, slices.sliced(manifest_path(settings))) if is_delta else {}
-            tables = ((mart, slices.rows(engine, mart.name, mart.name in gone)) for mart in marts)
-            candidate = load_candidate(connection, run, settings.engine, tables, gone)
+            built, appended = ([m for m in marts if m.is_appended is kind] for kind in (False, True))
+            tables = ((mart, slices.rows(engine, mart.name, mart.name in gone)) for mart in built)
+            candidate = load_candidate(connection, run, settings.engine, tables, gone, appended)
             if held is not None:
                 slices.write_state(engine, replace(held, publication_id=candidate.publication_id))
         figures["rows"] = sum(change.changed_rows for change in candidate.changes.values())

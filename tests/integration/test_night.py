@@ -20,8 +20,10 @@ from customer360 import airflow_local, nightly, postgres
 from customer360.publish import publication
 from customer360.settings import Settings
 from customer360.sources import load_sources
+from restated import unexplained
 
 NIGHT = datetime(2026, 3, 2, tzinfo=UTC)
+PAST = ("customer_360", "attribution_credit", "attribution_summary", "attribution_returns", "source_coverage")
 
 OWN_FOLDER = """
 version: 1
@@ -195,11 +197,14 @@ def test_two_customers_turn_out_to_be_one_and_the_old_id_leads_to_the_new(publis
 
 def test_a_past_night_gives_the_past_answer(published: Settings) -> None:
     with postgres.connect(published, application_name="test") as connection:
-        first = {mart: publication.content_hash(connection, mart) for mart in ("customer_360", "attribution_credit")}
+        first = {mart: publication.content_hash(connection, mart) for mart in PAST}
     test_two_customers_turn_out_to_be_one_and_the_old_id_leads_to_the_new(published)
     run(NIGHT)
     with postgres.connect(published, application_name="test") as connection:
         assert {mart: publication.content_hash(connection, mart) for mart in first} == first
+        served = publication.served(connection)
+        assert served
+        assert not unexplained(connection, served.publication_id)
 
 
 def test_a_refused_candidate_leaves_last_night_served(

@@ -19,6 +19,9 @@ MARTS = (
     "attribution_markov",
     "attribution_non_touches",
     "attribution_origins",
+    "attribution_payback",
+    "attribution_returns",
+    "attribution_sensitivity",
     "attribution_summary",
     "attribution_touches",
     "customer_360",
@@ -35,6 +38,9 @@ MARTS = (
     "lifecycle_history",
     "lifecycle_overlays",
     "lifecycle_transitions",
+    "marketing_costs",
+    "source_agreement",
+    "source_coverage",
     "source_quality",
 )
 Marts = Mapping[str, pa.Table]
@@ -75,6 +81,7 @@ def read_marts(engine: Engine) -> Marts:
     return {
         mart.name: engine.read(f"select * from {engine.qualify('marts', mart.name)}")
         for mart in published_marts(manifest_path(engine.settings))
+        if not mart.is_appended  # made at publication, the same for every engine
     }
 
 

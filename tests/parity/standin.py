@@ -87,7 +87,7 @@ def write_identity(engine: Engine, as_of: datetime) -> None:
             merged_as_of=pa.array([naive] * len(aliased), stamp),
         ),
     )
-    engine.write("identity", "uncut", _table(record_key=_keys([5]), identifiers=_keys([9]), records=_keys([7])))
+    engine.write("identity", "uncut", _table(record_key=_keys([5]), identifiers=_keys([9])))
     engine.write(
         "identity",
         "night_figure",

@@ -17,7 +17,7 @@ from parity.standin import write_identity
 
 ENGINES = ("duckdb", "postgres")
 NIGHT = {"as_of": f"{AS_OF:%Y-%m-%d %H:%M:%S}"} | load(project_root() / "dags" / "attribution.yml").as_vars()
-UNIT_TESTS = 120  # written down, so that a lost one is noticed
+UNIT_TESTS = 131  # written down, so that a lost one is noticed
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -55,8 +55,10 @@ def test_every_model_with_a_rule_has_a_unit_test(built: Settings) -> None:
     manifest = _manifest(built)
     tested = {test["model"] for test in manifest["unit_tests"].values()}
     models = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "model"}
-    # What only renames columns.
+    # What only renames columns, and what has no rows until it is published.
     assert models - tested == {
+        "attribution_restated_conversions",
+        "attribution_restatements",
         "attribution_markov",
         "fct_interactions",
         "identifier",
@@ -75,7 +77,7 @@ def test_the_documentation_builds_and_describes_every_column_of_every_mart(built
     catalog = json.loads((target_path(built) / "catalog.json").read_text("utf-8"))
     marts = {key: node for key, node in _manifest(built)["nodes"].items() if "marts" in node["tags"]}
     marts = {key: node for key, node in marts.items() if node["resource_type"] == "model"}
-    assert len(marts) == 24
+    assert len(marts) == 32
     for key, node in marts.items():
         described = {name for name, column in node["columns"].items() if column["description"].strip()}
         assert node["description"].strip(), node["name"]

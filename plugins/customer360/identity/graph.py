@@ -51,7 +51,7 @@ def components(record_keys: Keys, nodes: Keys) -> tuple[Keys, Keys]:
 
 def link(engine: Any, people: People) -> None:
     """Make the tables `links` (record_key, node, identifier_key), `linked` (record_key, component), `components`
-    (node, component) and `uncut` (record_key, identifiers, records): how large components are before they are cut.
+    (node, component) and `uncut` (record_key, identifiers): how large components are before they are cut.
 
     `engine` is a DuckDB connection with `identifiers`, `record_identifiers`, `classes`, `together` what `claims.find`
     and `People` make; `classes` changes where an identifier turns out to bridge persons. The node of a
@@ -61,7 +61,7 @@ def link(engine: Any, people: People) -> None:
     engine.execute("create or replace temp table links (record_key bigint, node bigint, identifier_key bigint)")
     engine.execute("create or replace temp table linked (record_key bigint, component bigint)")
     engine.execute("create or replace temp table cut (node bigint)")
-    engine.execute("create or replace temp table uncut (record_key bigint, identifiers bigint, records bigint)")
+    engine.execute("create or replace temp table uncut (record_key bigint, identifiers bigint)")
     engine.execute(_LINKS.format(target="open_links", records=""))
     for each in range(ROUNDS):
         _components(engine)
@@ -223,7 +223,7 @@ _SETTLE = """
 """
 _UNCUT = """
     insert into uncut
-    select min(l.record_key), count(distinct l.node), count(distinct l.record_key)
+    select min(l.record_key), count(distinct l.node)
     from open_links l join open_components c using (node) join doubtful d using (component)
     group by c.component
 """

@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from customer360 import binary
-from customer360.publish import diff, store
+from customer360.publish import diff, restatements, store
 from customer360.publish.marts import Mart
 from customer360.publish.runs import Run, committing
 
@@ -50,12 +50,14 @@ def load(
     engine: str,
     marts: Iterable[tuple[Mart, pa.Table]],
     gone: Mapping[str, pa.Table] | None = None,
+    appended: Iterable[Mart] = (),
 ) -> Candidate:
     """Load tonight's marts as a candidate, in one transaction under the fence.
 
     `gone` {mart: keys}: of these marts the rows given are only those that may differ from what is served, and
     the keys those of rows that went. `marts` are all that are published: one published before and not among
-    them is withdrawn, its rows end with this publication. Raises Fenced, and MartError when a mart's rows do not
+    them is withdrawn, its rows end with this publication. `appended` are those whose rows are made here, of what the
+    others' rows changed. Raises Fenced, and MartError when a mart's rows do not
     fit it.
     """
     with committing(connection, run) as cursor:
@@ -69,7 +71,9 @@ def load(
         changes = {
             mart.name: _load_mart(cursor, publication_id, mart, rows, ended.get(mart.name)) for mart, rows in marts
         }
-        changes |= _withdraw(cursor, publication_id, set(changes))
+        explained = {mart.name: mart for mart in appended}
+        changes |= _withdraw(cursor, publication_id, {*changes, *explained})
+        changes |= _explain(cursor, publication_id, explained) if explained else {}
         cursor.execute(
             "update ops.publication set changes = %s where publication_id = %s",
             (json.dumps({name: change.as_dict() for name, change in changes.items()}), publication_id),
@@ -154,6 +158,17 @@ def _close(cursor: Any, publication_id: int, table: sql.Identifier, keys: pa.Arr
     )
     cursor.execute(sql.SQL("drop table {}").format(closed))
     return sent
+
+
+def _explain(cursor: Any, publication_id: int, appended: Mapping[str, Mart]) -> dict[str, Change]:
+    """Append the rows that say why this publication's figures are not those that are served."""
+    changes = {}
+    for name, rows in restatements.append(cursor, publication_id).items():
+        mart = appended[name]
+        store.ensure_indexes(cursor, mart)
+        cursor.execute(sql.SQL("select count(*) from {}").format(store.table_name(mart)))
+        changes[name] = Change(total=cursor.fetchone()[0], inserted=rows, changed=0, removed=0)
+    return changes
 
 
 def _withdraw(cursor: Any, publication_id: int, loaded: set[str]) -> dict[str, Change]:

@@ -20,13 +20,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Mart:
-    """A published mart. `key` names the columns that make a row unique; `history`: its past is served, too."""
+    """A published mart. `key` names the columns that make a row unique; `history`: its past is served, too.
+
+    `is_appended`: its rows are made when a night is published, of what changed in the others; the engine's are none.
+    """
 
     name: str
     description: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     history: bool = False
+    is_appended: bool = False
 
 
 _TYPES = {"double": "double precision", "float": "double precision", "string": "text", "varchar": "text"}
@@ -58,4 +62,6 @@ def _mart(node: dict) -> Mart:  # type: ignore[type-arg]  # dbt's JSON
     missing = sorted(set(key) - {column.name for column in columns})
     if not key or missing or len(columns) != len(node["columns"]):
         raise MartError(f"{node['name']}: needs meta.key and a data_type on every column; unknown: {missing}")
-    return Mart(node["name"], node["description"], key, columns, bool(node["config"]["meta"].get("history")))
+    meta = node["config"]["meta"]
+    kinds = (bool(meta.get("history")), bool(meta.get("appended")))
+    return Mart(node["name"], node["description"], key, columns, *kinds)

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from customer360.publish import store
+from customer360.publish import restatements, store
 from customer360.publish.runs import Run, committing
 
 
@@ -203,6 +203,7 @@ def prune(connection: Connection, keep: int) -> dict[str, int]:
                 sql.SQL("delete from {} where valid_to <= %s").format(sql.Identifier("store", mart)), (horizon,)
             )
             removed += cursor.rowcount
+        removed += restatements.forget(cursor, horizon)
     connection.commit()
     return {"rows": removed}
 

@@ -43,6 +43,8 @@ select
     conversions,
     amount,
     touch_id,
+    touched_at,
+    path_ends_at,
     origin_id,
     previous_origin_id,
     touch_number,

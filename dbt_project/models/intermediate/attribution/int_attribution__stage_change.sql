@@ -1,10 +1,14 @@
 -- How many of a customer's moves to a later stage each touch led to, on the way to each conversion: a touch leads
 -- to the moves between it and the next touch, or the path's end.
-with moves as (
+with stages as (
+    {{ rules_tonight(ref('lifecycle_stages'), ['stage', 'stage_rank']) }}
+),
+
+moves as (
     select t.customer_id, t.occurred_at
     from {{ ref('lifecycle_transitions') }} as t
-    inner join {{ ref('lifecycle_stages') }} as f on t.from_stage = f.stage
-    inner join {{ ref('lifecycle_stages') }} as g on t.to_stage = g.stage
+    inner join stages as f on t.from_stage = f.stage
+    inner join stages as g on t.to_stage = g.stage
     where g.stage_rank > f.stage_rank
 ),
 

@@ -52,6 +52,7 @@ select
     origin_id,
     previous_origin_id,
     touch_number = touches as is_last,
+    {{ days_between('touched_at', 'path_ends_at') }} as days_before,
     cast(case when touch_number = 1 then 1 else 0 end as decimal(10, 9)) as credit_first,
     cast(case when touch_number = touches then 1 else 0 end as decimal(10, 9)) as credit_last,
     cast(
