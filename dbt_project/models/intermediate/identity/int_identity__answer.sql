@@ -26,11 +26,11 @@ select
     cast(p.fewest_answers as bigint) as fewest_answers,
     cast(case when a.answers >= p.fewest_answers then a.same / a.answers end as decimal(18, 6)) as estimate,
     cast(
-        case when a.answers >= p.fewest_answers then {{ wilson('a.same', 'a.answers', 'p.z', -1) }} end
+        case when a.answers >= p.fewest_answers then {{ interval_of('a.same', 'a.answers', 'p.z', '-') }} end
         as decimal(18, 6)
     ) as lower_bound,
     cast(
-        case when a.answers >= p.fewest_answers then {{ wilson('a.same', 'a.answers', 'p.z', 1) }} end
+        case when a.answers >= p.fewest_answers then {{ interval_of('a.same', 'a.answers', 'p.z', '+') }} end
         as decimal(18, 6)
     ) as upper_bound
 from answers as a
