@@ -119,7 +119,7 @@ select
     case when grain = 'source' then '(all)' else channel_group end as channel_group,
     case when grain = 'source' then traffic_source else '(all)' end as traffic_source,
     case when grain = 'campaign' then campaign else '(all)' end as campaign,
-    conversions,
-    amount,
-    spend
+    cast(conversions as decimal(20, 9)) as conversions,
+    cast(amount as decimal(30, 11)) as amount,
+    cast(spend as decimal(18, 6)) as spend
 from entries

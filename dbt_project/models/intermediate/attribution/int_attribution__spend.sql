@@ -6,7 +6,7 @@ select
     channel_group,
     traffic_source,
     campaign,
-    sum(cost) as spend
+    cast(sum(cost) as decimal(18, 6)) as spend
 from {{ ref('marketing_costs') }}
 where cost_kind = 'ad_spend'
 group by 1, 2, 3, 4, 5
