@@ -212,8 +212,8 @@ def _converted(engine: Engine) -> str:
     """Transitions of the paths that converted, and what their last touches converted to. Refunds are no journeys, but
     their amounts count."""
     return f"""
-        select conversion_set, previous_origin_id, origin_id, is_last, sum(conversions) as journeys,
-            sum(amount) as amount
+        select conversion_set, previous_origin_id, origin_id, is_last, cast(sum(conversions) as bigint) as journeys,
+            cast(sum(amount) as decimal(30, 2)) as amount
         from {engine.qualify("marts", "attribution_credit")}
         where touch_id is not null
         group by conversion_set, previous_origin_id, origin_id, is_last
