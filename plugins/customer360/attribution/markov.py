@@ -154,6 +154,7 @@ def assemble(transitions: Sequence[Mapping[str, Any]], named: Mapping[int, State
     at = {key: place[named[key]] for key in used}
     size = len(states)
     chain = Chain(states, np.zeros((size, size)), *(np.zeros(size) for _ in range(4)))
+    amounts: dict[int, Decimal] = {}  # exact sums: rows come in no order
     for row in transitions:
         count = float(row["journeys"])
         if row["origin"] is None:
@@ -164,7 +165,9 @@ def assemble(transitions: Sequence[Mapping[str, Any]], named: Mapping[int, State
             chain.losses[at[row["origin"]]] += count
         else:
             chain.conversions[at[row["origin"]]] += count
-            chain.amounts[at[row["origin"]]] += float(row["amount"])
+            amounts[at[row["origin"]]] = amounts.get(at[row["origin"]], Decimal(0)) + Decimal(row["amount"])
+    for index, amount in amounts.items():
+        chain.amounts[index] = float(amount)
     return _without_unused(chain)
 
 

@@ -37,6 +37,15 @@ DDL: list[str] = [
     """,
     "create unique index if not exists identity_review_open on ops.identity_review (record_key_a, record_key_b)"
     " where status = 'open'",
+    # Pairs that a later night no longer found doubtful, before anybody had answered: a past night counts them still.
+    """
+    create table if not exists ops.identity_review_withdrawn (
+        review_id bigint primary key,
+        reason text not null,
+        as_of timestamptz not null,
+        withdrawn_as_of timestamptz not null
+    )
+    """,
 ]
 PAIRS = pa.schema(
     [
@@ -148,7 +157,11 @@ def ask(cursor: Any, workspace: Any, as_of: datetime) -> int:
     found["is_audit"] = pa.array([each.reason == AUDIT for each in waiting], pa.bool_())
     workspace.register("waiting", pa.table(found))
     stale = workspace.sql(_STALE).fetchall()
-    cursor.execute("delete from ops.identity_review where review_id = any(%s)", ([number for (number,) in stale],))
+    cursor.execute(
+        "with stale as (delete from ops.identity_review where review_id = any(%s) returning review_id, reason, as_of)"
+        " insert into ops.identity_review_withdrawn select review_id, reason, as_of, %s from stale",
+        ([number for (number,) in stale], as_of),
+    )
     drawn = _DRAWN.format(mask=_mask(cursor, workspace, as_of))
     return put(cursor, as_of, workspace.sql(f"{_DOUBTFUL} union all ({drawn})").to_arrow_table())
 
@@ -171,7 +184,11 @@ def figures(cursor: Any, as_of: datetime) -> dict[str, int]:
         """
         select r.reason = 'audit' as is_audit, d.kind, count(*),
             extract(day from %(as_of)s - min(r.as_of))::bigint as days
-        from ops.identity_review r
+        from (
+            select reason, as_of, decision_id from ops.identity_review
+            union all
+            select reason, as_of, null from ops.identity_review_withdrawn where withdrawn_as_of > %(as_of)s
+        ) r
         left join ops.identity_decision d on d.decision_id = r.decision_id and d.after_as_of < %(as_of)s
         where r.as_of <= %(as_of)s and (r.reason <> 'audit' or r.as_of > %(as_of)s - %(period)s)
         group by 1, 2
