@@ -155,7 +155,12 @@ def test_no_width_scrolls_sideways(address: str, page: Page, width: int) -> None
     page.set_viewport_size({"width": width, "height": 800})
     for name in LOOKED_AT:
         page.goto(f"{address}/{name}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        wide = page.evaluate(
+            "w => [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > w)"
+            ".map(e => e.tagName + '.' + e.className).slice(0, 8)",
+            width,
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, wide)
 
 
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(address: str, page: Page, folder: Path) -> None:
