@@ -12,7 +12,13 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def make_settings(local: Path, serving_url: str | None = None, engine: str = "duckdb") -> Settings:
-    """Settings of a project that lives wholly below `local`."""
+    """Settings of a project that lives below `local`; what dbt parsed, named by its content, is shared by all."""
+    manifests = local / "dbt" / "manifests"
+    if not manifests.exists():
+        manifests.parent.mkdir(parents=True)
+        shared = PROJECT / ".local" / "dbt" / "manifests"
+        shared.mkdir(parents=True, exist_ok=True)
+        manifests.symlink_to(shared, target_is_directory=True)
     return Settings(
         home=PROJECT,
         local=local,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -10,11 +11,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from customer360.engines.base import Engine, EngineError
 from customer360.settings import Settings
+
+_OF_THE_NIGHT = ("as_of", "as_of_date")
 
 
 class DbtError(EngineError):
@@ -69,20 +73,22 @@ def run_dbt(
     target = target_path(settings)
     target.mkdir(parents=True, exist_ok=True)
     project = settings.home / "dbt_project"
-    arguments = [
-        *command,
+    shared = [
         *("--project-dir", str(project), "--profiles-dir", str(project), "--target", engine.name),
         *("--target-path", str(target), "--log-path", str(target / "logs")),
         # Every event as text costs a fifth of a run; the SQL of each node lies below target/run anyway.
         *("--log-level-file", "info"),
+        *(("--vars", json.dumps(dict(vars))) if vars else ()),
+    ]
+    options = [
         *(("--select", select) if select else ()),
         *(("--exclude", exclude) if exclude else ()),
         # A test runs with the last of its models, not before they are all there.
         *(("--indirect-selection", "buildable") if select else ()),
         # A night asserts its data; unit tests prove the SQL, on rows of their own, when it is changed.
         *(("--exclude-resource-type", "unit_test") if command[0] == "build" else ()),
-        *(("--vars", json.dumps(dict(vars))) if vars else ()),
     ]
+    kept = settings.local / "dbt" / "manifests" / f"{manifest_key(project, engine, vars or {})}.msgpack"
     environment = {
         **os.environ,
         **engine.dbt_environment(),
@@ -95,7 +101,7 @@ def run_dbt(
         fcntl.flock(lock, fcntl.LOCK_EX)
         results.unlink(missing_ok=True)
         done = subprocess.run(  # noqa: S603  (our own interpreter, our own arguments)
-            [sys.executable, "-m", "dbt.cli.main", *arguments],
+            [sys.executable, "-m", "customer360.dbt_process", str(kept), json.dumps(shared), *command, *options],
             env=environment,
             cwd=project,
             stdin=subprocess.DEVNULL,
@@ -107,6 +113,18 @@ def run_dbt(
     if done.returncode:
         raise DbtError(_failure(command[0], nodes, done.stdout, target))
     return DbtResult(nodes)
+
+
+def manifest_key(project: Path, engine: Engine, vars: Mapping[str, Any]) -> str:
+    """Names what dbt's manifest depends on: every file of the project, the engine's target, the variables but those of
+    the night (a model may read its date only when it runs) and dbt itself."""
+    lasting = {name: value for name, value in vars.items() if name not in _OF_THE_NIGHT}
+    reports = os.environ.get("C360_REPORTS_URL")  # in the exposures
+    versions = [version(package) for package in ("dbt-core", "dbt-adapters", f"dbt-{engine.name}")]
+    mark = hashlib.sha256(json.dumps([engine.name, engine.database, lasting, reports, versions]).encode())
+    for path in sorted(path for path in project.rglob("*") if path.is_file()):
+        mark.update(f"{path.relative_to(project)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return mark.hexdigest()[:32]
 
 
 def _nodes(results: Path) -> tuple[Node, ...]:

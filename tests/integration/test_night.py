@@ -287,6 +287,7 @@ def test_real_files_of_others_go_through_the_dags_with_every_row_accounted_for(
     assert {line["dag"] for line in dags} == {
         *(f"ingest_{name}" for name in load_sources(settings.sources).sources),
         "customer_360",
+        "marketing_exports",
     }
     assert {line["state"] for line in dags} == {"success"}
     with psycopg2.connect(settings.serving_url) as connection, connection.cursor() as cursor:

@@ -55,6 +55,29 @@ class Company:
             self._end(connection, pick.choice(sorted(self.batches)), as_of)
         for _ in range(2):
             self._write(connection, [self._record(as_of) for _ in range(records // 2)], as_of)
+        self._write_loners(connection, as_of)
+
+    def _write_loners(self, connection: Connection, as_of: datetime) -> None:
+        """Two people of whom nothing is ever doubtful write once more: identity need not look at them again."""
+        known = dict(self.batches)
+        written = [
+            {
+                "person": loner,
+                "kind": "interaction",
+                "number": self.written,
+                "identifiers": [("email", f"loner{loner}@example.com")],
+                "columns": {
+                    "channel": "email",
+                    "direction": "inbound",
+                    "occurred_at": as_of - 3 * DAY,
+                    "interaction_class": "person",
+                    "is_touch": True,
+                },
+            }
+            for loner in (1001, 1002)
+        ]
+        self._write(connection, written, as_of)
+        self.batches = known  # nobody replaces or withdraws these
 
     def _corrected(self, record: Record, as_of: datetime) -> Record:
         """The record as it was, or with another person's value in it."""

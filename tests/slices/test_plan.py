@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,6 +82,14 @@ def test_everything_is_built_when_a_later_night_gave_customer_ids(settings: Sett
     assert "customer ids" in found.reason
 
 
+def _other_home(settings: Settings, folder: Path) -> Settings:
+    """Settings of a home with the same conversions and no models yet."""
+    home = folder / "other"
+    (home / "dags").mkdir(parents=True)
+    shutil.copy(settings.home / "dags" / "attribution.yml", home / "dags")
+    return replace(settings, home=home)
+
+
 def test_the_fingerprint_follows_models_and_own_identities(settings: Settings, tmp_path: Path) -> None:
     text = (
         "version: 1\ncompany: {timezone: UTC, currency: EUR, phone_region: DE}\ndefaults: {timezone: UTC}\nsources:\n"
@@ -94,11 +103,10 @@ def test_the_fingerprint_follows_models_and_own_identities(settings: Settings, t
     assert slices.fingerprint(replace(settings, lifecycle_rules="current"), config, NIGHT) != mark
     own = replace(config.own, emails=frozenset({"us@example.com"}))
     assert slices.fingerprint(settings, replace(config, own=own), NIGHT) != mark
-    copy = tmp_path / "other"
-    models = copy / "dbt_project" / "models"
+    other = _other_home(settings, tmp_path)
+    models = other.home / "dbt_project" / "models"
     models.mkdir(parents=True)
     (models / "a.sql").write_text("select 1", "utf-8")
-    other = replace(settings, home=copy)
     first = slices.fingerprint(other, config, NIGHT)
     (models / "a.sql").write_text("select 2", "utf-8")
     assert slices.fingerprint(other, config, NIGHT) != first
@@ -109,12 +117,12 @@ def test_the_fingerprint_follows_the_rules_in_force(settings: Settings, tmp_path
     text = "version: 1\ncompany: {timezone: Asia/Shanghai}\ndefaults: {timezone: UTC}\nsources:\n"
     settings.sources.write_text(text + "  a: {connector: twilio, location: none/*}\n", "utf-8")
     config = load_sources(settings.sources)
-    seeds = tmp_path / "other" / "dbt_project" / "seeds"
+    other = _other_home(settings, tmp_path)
+    seeds = other.home / "dbt_project" / "seeds"
     seeds.mkdir(parents=True)
     rules = "parameter,value,valid_from,valid_to\ndormant_after,180,,2026-03-01\ndormant_after,90,2026-03-01,\n"
     (seeds / "lifecycle_parameters.csv").write_text(rules, "utf-8")
     (seeds / "exchange_rates.csv").write_text("currency,valid_from,rate\nUSD,2026-01-01,0.9\n", "utf-8")
-    other = replace(settings, home=tmp_path / "other")
     before, first, later = (
         slices.fingerprint(other, config, datetime(2026, 2, 28, hour, tzinfo=UTC) + timedelta(days=days))
         for hour, days in ((15, 0), (16, 0), (16, 30))

@@ -123,6 +123,8 @@ def test_a_slice_gives_what_everything_gives(
             told = moves(connection, night["publication_id"])
         assert "unexplained" not in {row["cause"] for row in told}
         restated += len({row["cause"] for row in told} - {"new_conversion", "journeys_changed", "rounding"})
+        if not night["is_slice"]:  # it is what everything gives
+            continue
         _use(whole, monkeypatch)
         again = build(as_of)
         assert not again["is_slice"]

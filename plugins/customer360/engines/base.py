@@ -86,6 +86,11 @@ class Engine(ABC):
     def clear(self, schema: str) -> None:
         """Drop everything in `schema`."""
 
+    @property
+    def database(self) -> str:
+        """What dbt puts before a schema's name; empty where it puts nothing."""
+        return ""
+
     @abstractmethod
     def dbt_environment(self) -> Mapping[str, str]:
         """Environment variables that `dbt_project/profiles.yml` reads for this engine's target."""

@@ -91,6 +91,10 @@ class DuckDBEngine(Engine):
         for path in self.path.parent.glob(f"{self.path.name}*"):
             path.unlink()
 
+    @property
+    def database(self) -> str:
+        return self.path.stem
+
     def dbt_environment(self) -> Mapping[str, str]:
         return {
             "C360_DUCKDB_PATH": str(self.path),

@@ -148,6 +148,10 @@ class PostgresEngine(Engine):
         self.connection.commit()
         self.release()
 
+    @property
+    def database(self) -> str:
+        return urlsplit(self.url).path.lstrip("/")
+
     def dbt_environment(self) -> Mapping[str, str]:
         parts = urlsplit(self.url)
         return {
