@@ -89,10 +89,16 @@ def demo(
     customers: Annotated[int, typer.Option(min=50, help="Size of the made-up company.")] = 3000,
     seed: Annotated[int, typer.Option(help="Same seed, same company.")] = 7,
     engine: Annotated[str | None, typer.Option(help="duckdb, postgres or spark.")] = None,
+    truth: Annotated[
+        bool, typer.Option("--truth", help="Run nothing: print what the demo serves beside the truth.")
+    ] = False,
 ) -> None:
     """Run the real DAGs over several nights of a made-up company, and say what each night did."""
-    from customer360.demo.nights import run_demo
+    from customer360.demo.nights import run_demo, tell_truth
 
+    if truth:
+        tell_truth(out, _settings())
+        return
     if engine:
         os.environ["C360_ENGINE"] = engine
     run_demo(out, nights=nights, customers=customers, seed=seed)

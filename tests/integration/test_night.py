@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import psycopg2
 import pytest
 
 from customer360 import airflow_local, nightly, postgres
+from customer360.portal.build import build
 from customer360.publish import publication
 from customer360.settings import Settings
 from customer360.sources import load_sources
@@ -193,6 +195,19 @@ def test_two_customers_turn_out_to_be_one_and_the_old_id_leads_to_the_new(publis
     gone = {before["K2"], before["v3"]} - {after["K2"]}
     assert query(published, "select customer_id_old, customer_id from customer_alias") == [(gone.pop(), after["K2"])]
     assert after["K1"] == before["K1"]
+    _marketing_reads_what_moved(published)
+
+
+def _marketing_reads_what_moved(published: Settings) -> None:
+    figures = "sum(conversions_to - conversions_from), sum(amount_to - amount_from), sum(amount_to + amount_from)"
+    cell = "publication_id, grain, model, conversion_set, month, cause"
+    moved = query(published, f"select {cell}, {figures} from attribution_restatements group by {cell} order by {cell}")
+    marketing = f"select {cell}, {figures} from marketing.attribution_restatements_v1 group by {cell} order by {cell}"
+    assert query(published, marketing) == moved
+    assert "identity_merge" in {row[5] for row in moved}
+    page = build(published).parent
+    with (page / "data" / "restated_conversions.csv").open(encoding="utf-8", newline="") as rows:
+        assert "identity_merge" in {row["cause"] for row in csv.DictReader(rows)}
 
 
 def test_a_past_night_gives_the_past_answer(published: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from customer360 import ledger, postgres
+from customer360.demo.credit import credit_truths
 from customer360.demo.nights import NightReport, run_demo
 from customer360.demo.truth import judge, record_persons, served_customers
 from customer360.ledger import LedgerRow
@@ -199,6 +201,24 @@ def test_the_truth_is_met(demo: Demo) -> None:
     assert found.pairs.recall > 0.7
     assert found.sources > 400
     assert found.sources_true > 0.55 * found.sources
+
+
+def test_the_true_sources_stand_beside_what_each_model_credits(demo: Demo) -> None:
+    identified, orders = credit_truths(demo.settings, demo.settings.local / "demo_truth")
+    ((there, first),) = demo.ask(
+        "select sum(conversions) filter (where model = 'last'), sum(conversions) filter (where model = 'first'"
+        " and acquisition_source = 'media') from marketing.attribution where grain = 'channel' and conversion_set = 'order'"
+    )
+    assert orders.conversions == len([row for row in demo.truth("orders") if row["status"] != "Cancelled"])
+    assert {orders.total(model) for model in orders.credited} == {there}
+    assert abs(there - orders.conversions) < 0.02 * orders.conversions
+    assert orders.credited["first"]["media"] == first
+    assert identified.misplaced("first") == min(map(identified.misplaced, identified.credited)) < 0.3
+    assert 0.6 < (orders.hit("first") or 0) < 1
+    assert orders.hit("markov") is None
+    for each in (identified, orders):
+        line = rf"unattributed +0( +{each.credited['first']['unattributed']:.0f}){{9}}"
+        assert re.search(line, demo.said)
 
 
 def test_what_it_says_is_what_it_did(demo: Demo) -> None:

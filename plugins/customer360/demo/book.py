@@ -17,6 +17,8 @@ from customer360.demo.campaigns import CAMPAIGNS
 from customer360.demo.people import Person
 
 Key = tuple[str, str, str]  # source, record_kind, source_record_id
+CANCELLED = "Cancelled"  # status of an order that was called off
+KNOWN_BY = frozenset({"contact", "user", "form"})  # kinds of record that tell who somebody is
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,9 @@ class Book:
         """What each campaign truly brought, cancelled orders left out."""
         by_person: dict[int, list[Purchase]] = defaultdict(list)
         for order in self.orders.values():
-            if order.status != "Cancelled":
+            if order.status != CANCELLED:
                 by_person[order.person_id].append(order)
-        known = {person for (_, kind, _), (person, _) in self.records.items() if kind in {"contact", "user", "form"}}
+        known = {person for (_, kind, _), (person, _) in self.records.items() if kind in KNOWN_BY}
         cents: Counter[str] = Counter()
         for (name, _), spent in self.spend.items():
             cents[name] += spent

@@ -14,11 +14,13 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from customer360 import airflow_local, postgres
 from customer360.demo.company import DemoPlan, deliver, write_company
+from customer360.demo.credit import CreditTruth, credit_truths
 from customer360.demo.truth import Verdict, judge
 from customer360.ops import migrate
 from customer360.settings import Settings
@@ -69,9 +71,20 @@ def run_demo(out: Console, *, nights: int, customers: int, seed: int) -> list[Ni
             migrate(connection)
     reports = [_night(out, settings, environment, plan, index) for index in range(nights)]
     _summary(out, reports)
-    _verdict(out, judge(settings, settings.local / "demo_truth").verdicts())
+    tell_truth(out, settings)
     _where_to_look(out, settings, time.monotonic() - started)
     return reports
+
+
+def tell_truth(out: Console, settings: Settings) -> None:
+    """Print what is served beside the truth. Raises DemoRefused where no demo has run."""
+    truth = settings.local / "demo_truth"
+    if not (settings.local / MARKER).exists() or not truth.is_dir():
+        raise DemoRefused(f"no demo has run in {settings.local}; run c360 demo first")
+    _verdict(out, judge(settings, truth).verdicts())
+    for each in credit_truths(settings, truth):
+        _credit(out, each)
+    out.print(_MEANT, highlight=False)
 
 
 def _start_afresh(settings: Settings) -> None:
@@ -225,6 +238,40 @@ def _verdict(out: Console, verdicts: list[Verdict]) -> None:
     out.print(table)
 
 
+_COUNTED = {"identified": "people who became known", "order": "orders"}
+_MEANT = (
+    "truth: each counts under the campaign that first brought the person, whether it left a trace or not. Models share"
+    " it among the contacts of the look-back before it; only first asks what the truth answers.\n"
+    "error: too many and too few, over all rows. misplaced: the share that stands with a wrong source.\n"
+    "order by order: credit that went to that order's true source; Markov splits months, not orders."
+)
+
+
+def _credit(out: Console, found: CreditTruth) -> None:
+    """Sources below each other, the truth and every model beside each other, within eighty columns."""
+    models = list(found.credited)
+    table = Table(
+        title=f"{_COUNTED[found.conversion_set]}: by true source, and as each model credits them",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column("source", width=12)
+    for name in ("truth", *models):
+        table.add_column(name.replace("position", "posi-\ntion").replace("_", "\n"), justify="right")
+    for source in found.sources:
+        given = (found.credited[model].get(source, 0) for model in models)
+        table.add_row(source, str(found.true.get(source, 0)), *(f"{each:.0f}" for each in given))
+    table.add_section()
+    table.add_row("total", str(found.conversions), *(f"{found.total(model):.0f}" for model in models))
+    table.add_row("error", "", *(f"{found.error(model):.0f}" for model in models))
+    table.add_row("misplaced", "", *(f"{found.misplaced(model):.0%}" for model in models))
+    if found.hits:
+        told = (found.hit(model) for model in models)
+        table.add_row("order by order", "", *("" if each is None else f"{each:.0%}" for each in told))
+    out.print(table)
+
+
 def _where_to_look(out: Console, settings: Settings, seconds: float) -> None:
     from customer360.site import build_site
 
@@ -235,6 +282,7 @@ def _where_to_look(out: Console, settings: Settings, seconds: float) -> None:
         ("c360 publications", "what is served, and what was before"),
         ("c360 runs", "what each step cost"),
         ("c360 attribution", "which channel earned which conversions, by each model"),
+        ("c360 demo --truth", "the tables above once more: what is served beside the truth"),
         ("c360 explain CUSTOMER", "which records are one customer, and why"),
         ("make ui", "Airflow with these DAGs, the reports and the published data"),
     ):

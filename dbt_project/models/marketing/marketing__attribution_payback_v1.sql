@@ -1,0 +1,31 @@
+-- When had each source, channel and campaign brought back what it had cost by then, by model and conversion set?
+-- Campaigns with an address in their name are one row without a month of payback, for each had its own.
+with named as (
+    select
+        p.model,
+        p.conversion_set,
+        p.acquisition_source,
+        p.channel_group,
+        case when p.campaign like '%@%' then '(withheld)' else p.campaign end as campaign,
+        p.first_cost_month,
+        case when p.campaign not like '%@%' then p.payback_month end as payback_month,
+        case when p.campaign not like '%@%' then p.payback_months end as payback_months,
+        p.cost,
+        p.amount
+    from {{ ref('attribution_payback') }} as p
+)
+
+select
+    n.model,
+    n.conversion_set,
+    n.acquisition_source,
+    n.channel_group,
+    n.campaign,
+    min(n.first_cost_month) as first_cost_month,
+    min(n.payback_month) as payback_month,
+    min(n.payback_months) as payback_months,
+    cast(sum(n.cost) as decimal(18, 6)) as cost,
+    cast(sum(n.amount) as decimal(18, 2)) as amount,
+    sum(n.amount) >= sum(n.cost) as is_paid_back
+from named as n
+group by n.model, n.conversion_set, n.acquisition_source, n.channel_group, n.campaign
