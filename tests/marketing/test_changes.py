@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from customer360 import postgres
-from customer360.marketing import schema
 from customer360.marketing.contract import Table
-from customer360.marketing.reading import snapshot
 from customer360.portal import changes
 from customer360.portal.build import Site
-from customer360.publish import publication
-from customer360.publish.marts import Column
-from customer360.publish.store import ensure
 from customer360.settings import Settings
-from publishing import MARTS, NIGHT, begin, candidate, rows
+from pages import downloaded, site_of, table_of
+from publishing import NIGHT
 
 COLUMNS = {
     "as_of": "timestamp",
@@ -42,14 +35,7 @@ KEY = ("as_of", "grain", "model", "conversion_set", "month", "channel_group", "c
 
 
 def table(name: str, found: list[tuple[object, ...]]) -> Table:
-    """A table whose rows are written in its query."""
-    kinds = list(COLUMNS.values())
-    lines = ", ".join(
-        "(" + ", ".join(f"cast('{value}' as {kind})" for value, kind in zip(row, kinds, strict=True)) + ")"
-        for row in found
-    )
-    columns = tuple(Column(each, kind, f"The {each}") for each, kind in COLUMNS.items())
-    return Table(name, 1, True, name, KEY, columns, f"select * from (values {lines}) as v ({', '.join(COLUMNS)})")
+    return table_of(name, COLUMNS, KEY, found)
 
 
 def row(days: int, model: str, cause: str, *figures: object, channel: str = "Direct", grain: str = "channel") -> tuple[object, ...]:  # fmt: skip
@@ -80,27 +66,16 @@ RESTATED = [
 
 
 @pytest.fixture
-def site(settings: Settings, tmp_path: Path) -> Any:
-    with postgres.connect(settings, application_name="test") as connection:
-        ensure(connection, MARTS)
-        run = begin(connection)
-        made = candidate(connection, run, rows(1))
-        publication.record_gate(connection, run, made.publication_id, "pass", "")
-        tables = [table("attribution", RESTATED[:1]), table(changes.RESTATEMENTS, RESTATED)]
-        schema.publish(connection, run, made.publication_id, tables, MARTS)
-    (tmp_path / "site" / "data").mkdir(parents=True)
-    with snapshot(settings, "test") as data:
-        yield Site(tmp_path / "site", data, ZoneInfo("UTC"), "EUR")
-
-
-def read(site: Site, name: str) -> list[dict[str, str]]:
-    with (site.folder / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def site(settings: Settings, tmp_path: Path) -> Iterator[Site]:
+    with site_of(
+        settings, tmp_path, [table("attribution", RESTATED[:1]), table(changes.RESTATEMENTS, RESTATED)]
+    ) as made:
+        yield made
 
 
 def test_what_moved_is_told_by_cause_and_what_is_new_apart(site: Site) -> None:
     changes.write(site)
-    assert read(site, "restated_amounts") == [
+    assert downloaded(site, "restated_amounts") == [
         {
             "cause": "amount_corrected",
             "conversion_set": "order",
@@ -110,10 +85,12 @@ def test_what_moved_is_told_by_cause_and_what_is_new_apart(site: Site) -> None:
         },
         {"cause": "late_touch", "conversion_set": "order", "total": "0.00", "first": "21.00", "last": "0"},
     ]
-    assert read(site, "new_conversions") == [
+    assert downloaded(site, "new_conversions") == [
         {"cause": "new_conversion", "conversion_set": "order", "total": "3.000000000", "last": "3.000000000"}
     ]
-    moved = [(each["channel_group"], each["cause"], each["amount"]) for each in read(site, "largest_restatements")]
+    moved = [
+        (each["channel_group"], each["cause"], each["amount"]) for each in downloaded(site, "largest_restatements")
+    ]
     assert moved == [
         ("Direct", "late_touch", "10.50"),
         ("unattributed", "late_touch", "-10.50"),
@@ -121,12 +98,12 @@ def test_what_moved_is_told_by_cause_and_what_is_new_apart(site: Site) -> None:
         ("Direct", "amount_corrected", "2.25"),
         ("Direct", "identity_merge", "0.00"),
     ]
-    conversions = [(each["cause"], each["total"], each["first"]) for each in read(site, "restated_conversions")]
+    conversions = [(each["cause"], each["total"], each["first"]) for each in downloaded(site, "restated_conversions")]
     assert conversions == [
         ("identity_merge", "-1.000000000", "1.000000000"),
         ("late_touch", "0.000000000", "2.000000000"),
     ]
-    moved = [(each["cause"], each["month"], Decimal(each["cost"])) for each in read(site, "moved_costs")]
+    moved = [(each["cause"], each["month"], Decimal(each["cost"])) for each in downloaded(site, "moved_costs")]
     assert moved == [("late_cost", "2026-02-01", Decimal("3.25")), ("new_cost", "2026-02-01", Decimal(40))]
     page = (site.folder / "changes.html").read_text("utf-8")
     assert "999" not in page

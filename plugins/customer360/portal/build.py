@@ -23,6 +23,7 @@ PAGES = (
     ("index.html", "Attribution"),
     ("spend.html", "Spend"),
     ("lifecycle.html", "Lifecycle"),
+    ("certainty.html", "Certainty"),
     ("changes.html", "Changes"),
     ("files.html", "Files"),
     ("definitions.html", "Definitions"),
@@ -76,7 +77,7 @@ class Site:
 
 def build(settings: Settings) -> Path:
     """Write the site below `<local>/site/marketing`; its first page. Raises NothingPublished."""
-    from customer360.portal import attribution, changes, definitions, lifecycle, spend
+    from customer360.portal import attribution, certainty, changes, definitions, lifecycle, spend
 
     config = load_sources(settings.sources, check_connectors=False)
     root = settings.local / "site"
@@ -88,8 +89,8 @@ def build(settings: Settings) -> Path:
             site = Site(aside, data, config.timezone, config.currency or "mixed currencies")
             for name in ("page.css", "page.js"):
                 shutil.copy(HERE / "assets" / name, aside / name)
-            for write in (attribution.write, spend.write, lifecycle.write, changes.write, definitions.write):
-                write(site)
+            for page in (attribution, spend, lifecycle, certainty, changes, definitions):
+                page.write(site)
             definitions.write_files(site, settings.exports / "latest")
         _put_in_place(aside, root / "marketing")
     finally:

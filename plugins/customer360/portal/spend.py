@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from customer360.marketing.comparison import BY, Comparison, Line, compare, conversion_sets, grains
+from customer360.marketing.comparison import BY, MODELS, Comparison, Line, compare, conversion_sets, grains
 from customer360.portal.attribution import last_month, since_months
 from customer360.portal.build import Site
 from customer360.portal.parts import section, table_part
 from customer360.portal.words import month, number, readable
 
 _SET = "order"
+PAYBACK = "attribution_payback"
 _CENT = Decimal("0.01")
 
 
@@ -26,6 +28,8 @@ def write(site: Site) -> None:
             amounts = compare(site.data, by, conversion_set, "amount", since, until)
             counts = compare(site.data, by, conversion_set, "conversions", since, until)
             parts += _returns(site, by, amounts, counts)
+    if PAYBACK in site.data.tables and parts:
+        parts.append(_payback(site, conversion_set))
     site.page(
         "spend.html",
         "tables.html",
@@ -81,6 +85,35 @@ def _returns(site: Site, by: str, amounts: Comparison, counts: Comparison) -> li
             meanings=meanings,
         ),
     ]
+
+
+def _payback(site: Site, conversion_set: str) -> dict[str, Any]:
+    """Months until each campaign had brought back what it had cost by then, under each model; over all months."""
+    table = site.data.tables[PAYBACK]
+    found = site.data.ask(
+        "select p.campaign, p.channel_group, p.acquisition_source, p.first_cost_month, p.cost, p.model,"
+        f" p.payback_months from marketing.{PAYBACK}_v1 p where p.conversion_set = %s"
+        " order by p.cost desc, p.campaign, p.channel_group, p.acquisition_source, p.model",
+        (conversion_set,),
+    )
+    models = [model for model in MODELS if model in {row[5] for row in found}]
+    months: defaultdict[tuple[Any, ...], dict[str, int | None]] = defaultdict(dict)
+    for row in found:
+        months[row[:5]][row[5]] = row[6]
+    attribution = site.data.tables["attribution"]
+    return table_part(
+        site,
+        "payback_by_campaign",
+        "Months until spend was earned back by campaign",
+        table,
+        ["campaign", "channel_group", "first_cost_month", "cost", *models],
+        [
+            [campaign, channel, first, cost, *(given.get(model) for model in models)]
+            for (campaign, channel, _, first, cost), given in months.items()
+        ],
+        note="From the month of the first cost; 0 is the same month, empty is not yet. Over all months.",
+        meanings={model: attribution.meaning("model", model) for model in models},
+    )
 
 
 def _wasted(site: Site, spent: list[Line]) -> str:
