@@ -1,50 +1,217 @@
-"""dbt in a process of its own, on a manifest that was parsed before: `python -m customer360.dbt_process`.
+"""dbt's commands, each in a process of its own that begins where importing dbt and parsing the project have ended.
 
-dbt parses its project anew whenever a variable changes, and a night's date changes every night: several seconds that
-find the same manifest. Parsing is keyed by what it depends on (`dbt_runner.manifest_key`) instead.
+Both take seconds, several times a night, and find the same every time. So one process imports dbt, reads the manifest
+that was parsed before, and forks for each command: what a command leaves in memory, or locked, goes with it.
+
+`run` is what others call; `python -m customer360.dbt_process` is the process it talks to, which ends with its caller.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import gc
 import json
 import os
+import resource
+import subprocess
 import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
-from dbt.cli.main import dbtRunner
-from dbt.contracts.graph.manifest import Manifest
-from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 
-def main(kept: Path, shared: list[str], command: list[str]) -> int:
-    """Run `dbt <command>` with the options `shared`; the manifest is read from `kept`, or parsed and kept there.
+_KEPT = 24  # manifests of 3 MB; a night needs two
 
-    Returns dbt's exit code: 0, 1 where a node failed, 2 where dbt could not run; then its reason is printed.
-    """
-    if kept.exists():
-        manifest = Manifest.from_msgpack(kept.read_bytes(), decoder=extended_mashumuro_decoder)
-        manifest.build_flat_graph()
-    else:
-        parsed = dbtRunner().invoke(["parse", *shared])
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its words and options, those that parsing needs, too, and where the parsed manifest is kept."""
+
+    words: Sequence[str]
+    shared: Sequence[str]
+    manifest: str
+    adapter: str
+    environment: Mapping[str, str]
+    folder: str
+    output: str  # file for what dbt prints
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`code` is dbt's: 0, 1 where a node failed, 2 where dbt could not run; or a signal's number, negative.
+    `cpu_s` counts what was spent since the command before, importing included."""
+
+    code: int
+    cpu_s: float
+    peak_mb: float
+
+
+def run(command: Command) -> Ended:
+    """Run it; waits."""
+    global _server
+    if _server is None or _server.owner != os.getpid() or _server.process.poll() is not None:
+        _server = _Server()
+    return _server.run(command)
+
+
+def spent() -> tuple[float, float]:
+    """CPU seconds of this process's commands so far, and the largest peak in MB. As long as the process that forks
+    lives, the operating system does not count them among the costs of this one's children."""
+    return (_server.cpu_s, _server.peak_mb) if _server is not None and _server.owner == os.getpid() else (0.0, 0.0)
+
+
+class _Server:
+    """The process that forks, and the two ends of the conversation with it."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.cpu_s = self.peak_mb = 0.0
+        self._one_at_a_time = threading.Lock()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "customer360.dbt_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._requests, self._answers = (cast("IO[str]", pipe) for pipe in (self.process.stdin, self.process.stdout))
+        atexit.register(self.end)
+
+    def run(self, command: Command) -> Ended:
+        with self._one_at_a_time:
+            with contextlib.suppress(BrokenPipeError):  # it is gone; no answer says so
+                self._requests.write(json.dumps(asdict(command)) + "\n")
+                self._requests.flush()
+            answer = self._answers.readline()
+        if not answer:
+            return Ended(self.process.wait() or 2, 0, 0)
+        ended = Ended(**json.loads(answer))
+        self.cpu_s += ended.cpu_s
+        self.peak_mb = max(self.peak_mb, ended.peak_mb)
+        return ended
+
+    def end(self) -> None:
+        """Waited for, so that its cost counts among that of this process's children."""
+        if self.owner == os.getpid():
+            with contextlib.suppress(BrokenPipeError):
+                self._requests.close()
+            self.process.wait()
+
+
+_server: _Server | None = None
+
+
+# The other side -----------------------------------------------------------------------------------
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer every line of `requests` with a line of `answers`, until there are no more."""
+    import dbt.cli.main
+    import dbt.parser.manifest  # noqa: F401
+
+    manifests: dict[str, Manifest] = {}
+    counted = 0.0
+    for line in requests:
+        command = Command(**json.loads(line))
+        if command.adapter in ("duckdb", "postgres"):
+            __import__(f"dbt.adapters.{command.adapter}")
+        if command.manifest not in manifests and (found := _read(Path(command.manifest))):
+            manifests = {command.manifest: found} | dict(list(manifests.items())[:1])
+        gc.freeze()  # or the first collection of every child copies all of this
+        child = os.fork()
+        if not child:
+            sys.exit(_child(command, manifests.get(command.manifest)))
+        _, status, usage = os.wait4(child, 0)
+        total = sum(
+            each.ru_utime + each.ru_stime
+            for each in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+        ended = Ended(os.waitstatus_to_exitcode(status), total - counted, usage.ru_maxrss / 1024)
+        counted = total
+        answers.write(json.dumps(asdict(ended)) + "\n")
+        answers.flush()
+
+
+def _child(command: Command, manifest: Manifest | None) -> int:
+    """Everything of one command, its output included."""
+    output = os.open(command.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.environ.clear()
+    os.environ.update(command.environment)
+    os.chdir(command.folder)
+    try:
+        return _invoke(command, manifest)
+    except Exception:  # noqa: BLE001  (told by its code; this process must end here)
+        traceback.print_exc()
+        return 2
+    finally:
+        _silence()  # what libraries say of themselves when Python ends is not dbt's
+
+
+def _silence() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nothing, descriptor)
+
+
+def _invoke(command: Command, manifest: Manifest | None) -> int:
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    if manifest is None:
+        parsed = dbtRunner().invoke(["parse", *command.shared])
         if not isinstance(parsed.result, Manifest):
             sys.stdout.write(f"{parsed.exception}\n")
             return 2
         manifest = parsed.result
-        _keep(manifest, kept)
-    done = dbtRunner(manifest=manifest).invoke([*command, *shared])
+        _keep(manifest, Path(command.manifest))
+    done = dbtRunner(manifest=manifest).invoke([*command.words, *command.shared])
     if done.exception is not None:
         sys.stdout.write(f"{done.exception}\n")
         return 2
     return 0 if done.success else 1
 
 
+def _read(kept: Path) -> Manifest | None:
+    """The manifest kept there, if there is one."""
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    try:
+        packed = kept.read_bytes()
+        kept.touch()  # the longest unused goes first
+    except FileNotFoundError:
+        return None
+    manifest: Manifest = Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
+    manifest.build_flat_graph()
+    return manifest
+
+
 def _keep(manifest: Manifest, kept: Path) -> None:
     """Whole or not at all, also where two processes parse at once."""
+    from dbt.parser.manifest import extended_mashumaro_encoder
+
     kept.parent.mkdir(parents=True, exist_ok=True)
     unfinished = kept.with_suffix(f".{os.getpid()}")
     unfinished.write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
     unfinished.replace(kept)
+    with contextlib.suppress(FileNotFoundError):  # another process removes them, too
+        by_use = sorted(kept.parent.glob("*.msgpack"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in by_use[_KEPT:]:
+            path.unlink()
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]))
+    conversation = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else is printed is no answer
+    serve(sys.stdin, conversation)
+    _silence()

@@ -6,8 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from customer360 import dbt_process
 from customer360.engines.base import Engine, EngineError
 from customer360.settings import Settings
 
@@ -97,31 +96,36 @@ def run_dbt(
         "DBT_VERSION_CHECK": "false",
     }
     results = target / "run_results.json"
+    output = target / "output.txt"
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        results.unlink(missing_ok=True)
-        done = subprocess.run(  # noqa: S603  (our own interpreter, our own arguments)
-            [sys.executable, "-m", "customer360.dbt_process", str(kept), json.dumps(shared), *command, *options],
-            env=environment,
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
+        for of_before in (results, output):
+            of_before.unlink(missing_ok=True)
+        ended = dbt_process.run(
+            dbt_process.Command(
+                words=[*command, *options],
+                shared=shared,
+                manifest=str(kept),
+                adapter=engine.name,
+                environment=environment,
+                folder=str(project),
+                output=str(output),
+            )
         )
         nodes = _nodes(results)
-    if done.returncode:
-        raise DbtError(_failure(command[0], nodes, done.stdout, target))
+        said = output.read_text("utf-8") if output.exists() else f"its process ended with {ended.code}"
+    if ended.code:
+        raise DbtError(_failure(command[0], nodes, said, target))
     return DbtResult(nodes)
 
 
 def manifest_key(project: Path, engine: Engine, vars: Mapping[str, Any]) -> str:
-    """Names what dbt's manifest depends on: every file of the project, the engine's target, the variables but those of
-    the night (a model may read its date only when it runs) and dbt itself."""
+    """Names what dbt's manifest depends on: every file of the project and where it lies, the engine's target, the
+    variables but those of the night (a model may read its date only when it runs) and dbt itself."""
     lasting = {name: value for name, value in vars.items() if name not in _OF_THE_NIGHT}
     reports = os.environ.get("C360_REPORTS_URL")  # in the exposures
     versions = [version(package) for package in ("dbt-core", "dbt-adapters", f"dbt-{engine.name}")]
-    mark = hashlib.sha256(json.dumps([engine.name, engine.database, lasting, reports, versions]).encode())
+    mark = hashlib.sha256(json.dumps([str(project), engine.name, engine.database, lasting, reports, versions]).encode())
     for path in sorted(path for path in project.rglob("*") if path.is_file()):
         mark.update(f"{path.relative_to(project)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return mark.hexdigest()[:32]

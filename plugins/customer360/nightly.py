@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from customer360 import dbt_process
 from customer360.settings import Settings
 
 if TYPE_CHECKING:
@@ -427,6 +428,7 @@ def _measured(settings: Settings, night: Night, name: str) -> Iterator[dict[str,
     from customer360.publish.runs import stage_metric
 
     peak_kb = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak_kb = max(peak_kb, int(dbt_process.spent()[1] * 1024))
     with connect(settings, application_name="c360 metrics") as connection:
         stage_metric(
             connection,
@@ -442,7 +444,7 @@ def _measured(settings: Settings, night: Night, name: str) -> Iterator[dict[str,
 
 
 def _cpu_s() -> float:
-    return sum(
+    return dbt_process.spent()[0] + sum(
         usage.ru_utime + usage.ru_stime
         for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     )
