@@ -40,9 +40,18 @@ night = getattr(nightly, step)(night)
 open(path, "w").write(json.dumps(night))
 """
 START = """
+import sys
 from customer360 import ledger, nightly, slices
+from customer360.dbt_runner import run_dbt
+from customer360.engines import open_engine
 from customer360.identity import resolve
-from customer360.engines import duckdb, postgres
+from customer360.settings import Settings
+settings = Settings.from_env()
+with open_engine(settings) as engine:
+    engine.run("select 1")
+    engine.release()
+    for _ in range(int(sys.argv[1])):
+        run_dbt(settings, engine, "build", select="nothing")
 """
 SCAN = """
 import sys, duckdb
@@ -64,21 +73,19 @@ class Night:
     server_cpu_s: float = 0.0
     spark_cpu_s: float = 0.0
     result: dict[str, Any] = field(default_factory=dict)
+    parses: int = 0  # how often dbt parsed the project: when it met other variables than ever before
 
     def engine_cpu_s(self, starts: Starts, *, in_server: bool) -> float:
         """Staging, identity and marts, without comparing profiles and starting processes; `in_server`: the server's
         work is the engine's."""
-        # A run after one with the same variables reads back what that parsed. A full build is three such runs; of a
-        # slice's three runs the last has other variables.
-        parsing = (starts.dbt_s + starts.dbt_again_s) + (
-            starts.dbt_s if self.result["is_slice"] else starts.dbt_again_s
-        )
+        # Staging runs dbt once, the marts twice, each from a process that imports it.
+        of_dbt = 2 * starts.dbt_s + starts.dbt_again_s + self.parses * starts.parse_s
         spent = sum(self.costs[step].cpu_s for step in ENGINE_STEPS)
         return (
             spent
             - self.linkage_cpu_s
             - starts.python_s * len(ENGINE_STEPS)
-            - parsing
+            - of_dbt
             + (self.server_cpu_s if in_server else 0)
             + self.spark_cpu_s
         )
@@ -93,12 +100,13 @@ class Night:
 
 @dataclass(frozen=True)
 class Starts:
-    """CPU seconds of a process that does nothing: Python with its imports, dbt that parses the project, and dbt that
-    reads back what it parsed before."""
+    """CPU seconds of what does nothing: a process of Python with its imports, dbt in it with no model to build, dbt for
+    another time in it, and parsing the project."""
 
     python_s: float
     dbt_s: float
     dbt_again_s: float
+    parse_s: float
 
 
 def main() -> None:
@@ -114,6 +122,7 @@ def main() -> None:
             "python_start_cpu_s": round(starts.python_s, 2),
             "dbt_start_cpu_s": round(starts.dbt_s, 2),
             "dbt_start_again_cpu_s": round(starts.dbt_again_s, 2),
+            "dbt_parse_cpu_s": round(starts.parse_s, 2),
         }
         for size in chosen.sizes.split(","):
             lake, figures[f"generate_s_{size}"] = generated(Path(folder) / f"lake-{size}", size)
@@ -131,14 +140,11 @@ def main() -> None:
 
 
 def process_starts(folder: Path) -> Starts:
-    home = Settings.from_env().home
-    python_s = measured([sys.executable, "-c", START]).cpu_s
-    idle = ["-m", "dbt.cli.main", "build", "--select", "nothing", "--log-level-file", "info"]
-    idle += ["--project-dir", str(home / "dbt_project"), "--profiles-dir", str(home / "dbt_project")]
-    idle += ["--target", "duckdb", "--target-path", str(folder / "parse"), "--log-path", str(folder / "parse")]
-    environment = {"C360_DUCKDB_PATH": str(folder / "parse.duckdb"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    first, again = (measured([sys.executable, *idle], environment).cpu_s for _ in range(2))
-    return Starts(python_s, first, again)
+    environment = {"C360_LOCAL": str(folder / "starts"), "C360_ENGINE": "duckdb"}
+    parsing, none, once, twice = (
+        measured([sys.executable, "-c", START, str(commands)], environment).cpu_s for commands in (1, 0, 1, 2)
+    )
+    return Starts(none, once - none, twice - once, parsing - once)
 
 
 def duckdb_nights(local: Path, size: str, lake: scale.ScaleLake, scan: float, starts: Starts) -> Figures:
@@ -251,7 +257,7 @@ def run(
         scale.account(connection, files, as_of)
     state = settings.local / "night.json"
     state.write_text(json.dumps(nightly.begin(as_of, "bench")), "utf-8")
-    found = Night()
+    found, parsed = Night(), _manifests(settings)
     idle = cluster.cpu_s() if cluster else 0.0
     for step in steps:
         before = server_cpu_s(settings)
@@ -266,7 +272,12 @@ def run(
             )
     found.result = json.loads(state.read_text("utf-8"))
     found.spark_cpu_s = cluster.cpu_s() - idle if cluster else 0.0
+    found.parses = _manifests(settings) - parsed
     return found
+
+
+def _manifests(settings: Settings) -> int:
+    return len(list((settings.local / "dbt" / "manifests").glob("*.msgpack")))
 
 
 def serving_cpu_s(night: Night, starts: Starts) -> float:
