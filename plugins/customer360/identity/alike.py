@@ -19,7 +19,7 @@ from customer360.identity.constraints import kept_apart
 from customer360.linkage import blocking, features, vetoes
 from customer360.linkage.cluster import cluster
 from customer360.linkage.kinds import Kind, Layout, Veto
-from customer360.linkage.learned import Judge, Learned, learn
+from customer360.linkage.learned import FEWEST_PAIRS, Judge, Learned, learn
 from customer360.linkage.link import Linkage, Pairs
 from customer360.linkage.model import Ints, logit, sigmoid
 from customer360.sources import OwnIdentities
@@ -84,6 +84,9 @@ def population(engine: Any, held: str | None = None, replaced: str | None = None
 def teach(engine: Any, labels: str) -> Learned | None:
     """What up to SAMPLE profiles of the `population` teach, whole customers; `labels`: relation of record_key and
     label, the number of its customer. None where too few customers have several records. `profile` stays as it is."""
+    ((pairs,),) = engine.sql(_TAUGHT.format(labels=labels)).fetchall()
+    if pairs < FEWEST_PAIRS:  # counted first, for it is most companies' answer in their first nights
+        return None
     engine.execute(_SAMPLE.format(labels=labels, sample=SAMPLE))
     ((profiles,),) = engine.sql(
         "select (select count(*) from near_profile) + (select count(*) from far_profile)"
@@ -331,6 +334,15 @@ _FAR = """
 """
 _NO_FAR = "create or replace temp table far_profile as select * from folded_profile limit 0"
 # Customers' numbers are hashes too.
+_TAUGHT = """
+    select coalesce(sum(records - 1), 0)
+    from (
+        select count(*) as records
+        from (select record_key from profile union all select record_key from far_profile)
+        join {labels} using (record_key)
+        group by label
+    )
+"""
 _SAMPLE = """
     create or replace temp table near_profile as from profile;
     create or replace temp table profile as
