@@ -12,7 +12,7 @@ C360 := $(VENV)/bin/c360
 export UV_COMPILE_BYTECODE := 1
 export C360_HOME := $(CURDIR)
 
-.PHONY: help install demo test test-slow test-long test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity bench-identity-events browser
+.PHONY: help install demo test test-slow test-long test-spark install-spark parity ui stop lint format clean env docs bench-ingest bench-nightly bench-scale bench-identity bench-identity-events bench-attribution mutants browser
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -92,8 +92,11 @@ bench-identity: install ## public data sets of identity resolution, beside Splin
 bench-identity-events: install ## a made-up company's million events and who truly was who; SIZES=1m,10m
 	$(VENV)/bin/python benchmarks/identity_events.py $(if $(SIZES),--sizes $(SIZES))
 
-bench-attribution: install ## a million raw paths, beside three packages from PyPI
-	$(VENV)/bin/python benchmarks/attribution.py
+bench-attribution: install ## a million raw paths, beside three packages from PyPI; PATHS=10000 TOUCHES=100000
+	$(VENV)/bin/python benchmarks/attribution.py $(if $(PATHS),--paths $(PATHS)) $(if $(TOUCHES),--touches $(TOUCHES))
+
+mutants: install ## changes lines of attribution and lifecycle at random: which do the tests notice? SEED=1 COUNT=20
+	$(VENV)/bin/python benchmarks/mutants.py $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 clean: ## stop what runs and remove everything that was generated
 	@if [ -x $(C360) ]; then $(C360) stop; fi

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,19 +26,33 @@ class Cost:
     wall_s: float
 
 
+# A process counts as its own what the one that started it had in memory: a small one stands between.
+_KEEPER = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024], file)
+"""
+
+
 def measured(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Cost:
     """Run `command` to its end. Raises RuntimeError with the end of its output if it fails."""
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {said[-2000:]}")
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, time.monotonic() - started)
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as told:
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _KEEPER, told.name, *command],
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        wall_s = time.monotonic() - started
+        code, cpu_s, peak_mb = json.loads(told.read() or "[1, 0.0, 0.0]")
+    if code:
+        raise RuntimeError(f"{command[0]} ended with {code}: {done.stdout[-2000:]}")
+    return Cost(cpu_s, peak_mb, wall_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,9 @@ from pathlib import Path
 import ChannelAttribution
 import pandas as pd
 
-model, paths, answer = sys.argv[1:]
-if model != "markov":
-    sys.exit("ChannelAttribution has no Shapley model")
-data = pd.read_parquet(paths).groupby("path", as_index=False).sum()
+_, paths, answer = sys.argv[1:]
 found = ChannelAttribution.markov_model(
-    data, var_path="path", var_conv="conversions", var_value="amount", var_null="nulls", order=1, seed=1
+    pd.read_parquet(paths), "path", "conversions", var_value="amount", var_null="nulls", order=1, seed=1, flg_pro=False
 )
 Path(answer).write_text(
     json.dumps(dict(zip(found["channel_name"], map(float, found["total_conversions"]), strict=True)))

@@ -18,21 +18,12 @@ with weighed as (
         on p.conversion_set = s.conversion_set and p.conversion_key = s.conversion_key and p.touch_id = s.touch_id
 ),
 
-numbered as (
-    select
-        *,
-        row_number() over by_time as touch_number,
-        lag(origin_id) over by_time as previous_origin_id
-    from weighed
-    window by_time as (partition by conversion_set, conversion_key order by touched_at, touch_id)
-),
-
 anchored as (
     select
         *,
         -- W-shaped: the first touch, and every move to a later stage, each an equal part.
         stage_changes + case when touch_number = 1 then 1 else 0 end as anchors
-    from numbered
+    from weighed
 )
 
 select
@@ -46,7 +37,7 @@ select
     touched_at,
     path_ends_at,
     origin_id,
-    previous_origin_id,
+    lag(origin_id) over by_number as previous_origin_id,
     touch_number,
     weight,
     decayed,
@@ -56,23 +47,24 @@ select
     is_first_campaign,
     count(*) over whole_path as touches,
     max(case when channel_group <> 'Direct' then touch_number else 0 end) over whole_path as non_direct_number,
-    sum(weight) over so_far as weight_so_far,
-    sum(weight) over whole_path as weight_sum,
-    sum(decayed) over so_far as decayed_so_far,
-    sum(decayed) over whole_path as decayed_sum,
-    sum(anchors) over so_far as anchors_so_far,
-    sum(anchors) over whole_path as anchors_sum,
-    sum(case when anchors = 0 then 1 else 0 end) over so_far as others_so_far,
-    sum(case when anchors = 0 then 1 else 0 end) over whole_path as others,
-    sum(is_first_channel) over so_far as channels_so_far,
-    sum(is_first_channel) over whole_path as channels,
-    sum(is_first_source) over so_far as sources_so_far,
-    sum(is_first_source) over whole_path as sources,
-    sum(is_first_campaign) over so_far as campaigns_so_far,
-    sum(is_first_campaign) over whole_path as campaigns
+    cast(sum(weight) over so_far as bigint) as weight_so_far,
+    cast(sum(weight) over whole_path as bigint) as weight_sum,
+    cast(sum(decayed) over so_far as bigint) as decayed_so_far,
+    cast(sum(decayed) over whole_path as bigint) as decayed_sum,
+    cast(sum(anchors) over so_far as bigint) as anchors_so_far,
+    cast(sum(anchors) over whole_path as bigint) as anchors_sum,
+    cast(sum(case when anchors = 0 then 1 else 0 end) over so_far as bigint) as others_so_far,
+    cast(sum(case when anchors = 0 then 1 else 0 end) over whole_path as bigint) as others,
+    cast(sum(is_first_channel) over so_far as bigint) as channels_so_far,
+    cast(sum(is_first_channel) over whole_path as bigint) as channels,
+    cast(sum(is_first_source) over so_far as bigint) as sources_so_far,
+    cast(sum(is_first_source) over whole_path as bigint) as sources,
+    cast(sum(is_first_campaign) over so_far as bigint) as campaigns_so_far,
+    cast(sum(is_first_campaign) over whole_path as bigint) as campaigns
 from anchored
 window
     whole_path as (partition by conversion_set, conversion_key),
+    by_number as (partition by conversion_set, conversion_key order by touch_number),
     so_far as (
         partition by conversion_set, conversion_key
         order by touch_number

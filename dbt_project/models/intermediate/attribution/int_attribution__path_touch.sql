@@ -49,15 +49,17 @@ with pairs as (
 told as (
     select
         *,
-        max(touched_at) over (partition by conversion_set, conversion_key) as last_touched_at,
+        max(touched_at) over whole_path as last_touched_at,
         {{ weights }} as weight,
         row_number() over by_time as place,
-        count(*) over (partition by conversion_set, conversion_key) as places,
+        count(*) over whole_path as places,
         {{ ranks['channel'] }} as channel_rank,
         {{ ranks['source'] }} as source_rank,
         {{ ranks['campaign'] }} as campaign_rank
     from pairs
-    window by_time as (partition by conversion_set, conversion_key order by touched_at, touch_id)
+    window
+        whole_path as (partition by conversion_set, conversion_key),
+        by_time as (partition by conversion_set, conversion_key order by touched_at, touch_id)
 )
 
 select
@@ -73,6 +75,8 @@ select
     last_touched_at,
     origin_id,
     channel_group,
+    {{ 'place' if transform == 'every' else
+        'row_number() over (partition by conversion_set, conversion_key order by place)' }} as touch_number,
     case when channel_rank = 1 then 1 else 0 end as is_first_channel,
     case when source_rank = 1 then 1 else 0 end as is_first_source,
     case when campaign_rank = 1 then 1 else 0 end as is_first_campaign,
