@@ -24,7 +24,7 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # What may not be dropped alone without breaking the statement around it, or whoever asks for a column; and a frame that
 # is the default one where, as every window must, the order has no ties.
 _FRAME = re.compile(
-    r"^(select|select distinct|from\b.*|with\b.*|where|having|group by.*|case|end\b.*|union all|else\b.*"
+    r"^(select\b.*|from\b.*|with\b.*|where|having|group by.*|case|end\b.*|union all|else\b.*"
     r"|[\w.]+,?|rows between unbounded preceding and current row|\w+ as \($|[\w ]*join\b.*|on\b.*|window\b.*|\w+ as \(.*|order by.*|partition by.*|[(){}%\-,+ ]+)$"
 )
 
