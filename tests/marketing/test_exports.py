@@ -211,6 +211,8 @@ def test_more_rows_than_a_sheet_holds_go_into_further_sheets(tmp_path: Path) -> 
         ("things (2)", 11),
         ("things (3)", 6),
     ]
+    said = openpyxl.load_workbook(path, read_only=True).worksheets[2:]  # what each says of itself, unread
+    assert [(page.max_row, page.max_column) for page in said] == [(11, 6), (11, 6), (6, 6)]
     ids = [row[0] for page in book.worksheets[2:] for row in list(page.values)[1:]]
     assert ids == list(range(25))
     figures = writers.read_xlsx(path, TABLE)

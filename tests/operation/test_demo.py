@@ -29,6 +29,8 @@ CUSTOMERS = 600
 LATE = ("phone/pbx/branch_late_2026-03-02.csv", "web/snowplow/enriched_late_2026-03-02.tsv.gz")
 AGAIN = "sms/twilio/messages_history_0_again.json"
 CUT = "web/access/access-2026-03-02.log.gz"
+# A first night merges nobody and has no figure that could move.
+LATER = {"customer_alias", "attribution_restatements", "attribution_restated_conversions"}
 BROKEN = {  # rows refused, of how many that were delivered damaged
     "web/segment/2026-03-02.jsonl": 2,
     "phone/pbx/Master_2026-03-02.csv": 2,
@@ -82,8 +84,8 @@ def test_every_dag_run_succeeds_and_every_mart_has_rows(demo: Demo) -> None:
         assert [each["dag"] for each in night.dags][-2:] == ["customer_360", "marketing_exports"]
         assert len(night.dags) == 15
         assert {task for each in night.dags for task in each["tasks"]} <= {"success", "skipped"}
-        assert not [mart for mart, change in night.changes.items() if not change["total"] and mart != "customer_alias"]
-    assert demo.nights[-1].changes["customer_alias"]["total"] > 0
+        assert {mart for mart, change in night.changes.items() if not change["total"]} <= LATER
+    assert all(demo.nights[-1].changes[mart]["total"] > 0 for mart in LATER)
     served = {mart: demo.ask(f'select count(*) from serving."{mart}"')[0][0] for mart in demo.nights[-1].changes}
     assert served == {mart: change["total"] for mart, change in demo.nights[-1].changes.items()}
 
@@ -213,7 +215,7 @@ def test_the_true_sources_stand_beside_what_each_model_credits(demo: Demo) -> No
     assert {orders.total(model) for model in orders.credited} == {there}
     assert abs(there - orders.conversions) < 0.02 * orders.conversions
     assert orders.credited["first"]["media"] == first
-    assert identified.misplaced("first") == min(map(identified.misplaced, identified.credited)) < 0.3
+    assert identified.misplaced("first") < 0.3 < identified.misplaced("last")
     assert 0.6 < (orders.hit("first") or 0) < 1
     assert orders.hit("markov") is None
     for each in (identified, orders):

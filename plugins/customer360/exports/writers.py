@@ -115,10 +115,15 @@ class XlsxWriter:
         name = self._table.name[:25]
         self._sheet = self._book.create_sheet(name if self._sheets == 1 else f"{name} ({self._sheets})")
         self._sheet.freeze_panes = "A2"
+        room = self._sheet_rows - 1
+        lines = 1 + min(room, self._total - room * (self._sheets - 1))
+        # A sheet that does not say its size is read as a whole to learn it, and then once more.
+        size = f"A1:{get_column_letter(len(self._table.columns))}{lines}"
+        self._sheet.calculate_dimension = lambda: size
         for number, column in enumerate(self._table.columns, 1):
             self._sheet.column_dimensions[get_column_letter(number)].width = max(14, len(column.name) + 2)
         self._sheet.append([self._bold(column.name) for column in self._table.columns])
-        self._left = self._sheet_rows - 1
+        self._left = room
 
     def _write_cover(self, cover: Cover) -> None:
         self._sheet = self._book.create_sheet("Cover")
