@@ -48,7 +48,7 @@ def test_a_hit_is_credit_that_went_to_the_true_source_of_that_very_order() -> No
 def test_errors_count_too_many_and_too_few_and_what_nobody_got() -> None:
     found = CreditTruth(
         "order",
-        Counter(media=6, event=2),
+        Counter(media=6, event=1, referral=1),  # of the last no model knows
         {
             "first": {"media": Decimal(6), "event": Decimal(2), "unattributed": Decimal(0)},
             "last": {"media": Decimal(1), "website": Decimal(4), "unattributed": Decimal(3)},
@@ -56,10 +56,14 @@ def test_errors_count_too_many_and_too_few_and_what_nobody_got() -> None:
         },
         {"first": Decimal(4), "last": Decimal(1)},
     )
-    assert found.sources == ["media", "event", "website", "unattributed"]
-    assert [found.error(model) for model in found.credited] == [0, 5 + 2 + 4 + 3, Decimal("2.5") + Decimal("1.5") + 1]
+    assert found.sources == ["media", "event", "referral", "website", "unattributed"]
+    assert [found.error(model) for model in found.credited] == [
+        1 + 1,
+        5 + 1 + 1 + 4 + 3,
+        Decimal("2.5") + Decimal("0.5") + 1 + 1,
+    ]
     # Of eight, seven stand wrong; where ten were credited, half the error of eighteen.
-    assert found.misplaced("first") == 0
+    assert found.misplaced("first") == Decimal(1) / 8
     assert found.misplaced("last") == Decimal(7) / 8
     assert found.misplaced("markov") == Decimal(5) / 18
     assert (found.hit("first"), found.hit("last"), found.hit("markov")) == (Decimal("0.5"), Decimal("0.125"), None)
