@@ -62,11 +62,11 @@ select
     cast(sum(is_first_campaign) over so_far as bigint) as campaigns_so_far,
     cast(sum(is_first_campaign) over whole_path as bigint) as campaigns
 from anchored
-window
-    whole_path as (partition by conversion_set, conversion_key),
-    by_number as (partition by conversion_set, conversion_key order by touch_number),
+window -- by the key first: numbers are told apart faster than names
+    whole_path as (partition by conversion_key, conversion_set),
+    by_number as (partition by conversion_key, conversion_set order by touch_number),
     so_far as (
-        partition by conversion_set, conversion_key
+        partition by conversion_key, conversion_set
         order by touch_number
         rows between unbounded preceding and current row
     )
