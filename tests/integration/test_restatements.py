@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from customer360 import postgres
+from customer360 import cli_restatements, postgres
 from customer360.binary import arrow_type
 from customer360.cli import app
 from customer360.ops import migrate
@@ -423,7 +423,7 @@ def test_the_terminal_shows_causes_figures_and_the_touches_of_a_conversion(
     connection: Any, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export(database, monkeypatch)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cli_restatements.out, "width", 200)
     world = small()
     propose(connection, world, 0)
     late_touch(world)
