@@ -70,7 +70,7 @@ def assert_kept(settings: Settings, as_of: datetime) -> int:
 @pytest.mark.parametrize(
     ("engine", "seed", "nights"),
     [
-        ("duckdb", 1, 4),
+        pytest.param("duckdb", 1, 4, marks=pytest.mark.slow),
         pytest.param("postgres", 4, 3, marks=pytest.mark.slow),
         pytest.param("duckdb", 3, 6, marks=pytest.mark.slow),
     ],

@@ -85,9 +85,9 @@ def differing(one: dict[str, Rows], other: dict[str, Rows]) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("engine", "seed", "nights"),
     [
-        ("duckdb", 1, 4),
         ("duckdb", 4, 3),  # a batch that goes brings an older version to light
-        ("postgres", 2, 3),
+        pytest.param("duckdb", 1, 4, marks=pytest.mark.slow),
+        pytest.param("postgres", 2, 3, marks=pytest.mark.slow),
         pytest.param("duckdb", 3, 6, marks=pytest.mark.slow),
         pytest.param("spark", 4, 3, marks=pytest.mark.spark),
     ],
@@ -175,7 +175,14 @@ nightly.transform(json.loads(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize(("schema", "statements"), [("marts", 1), ("marts", 9), ("identity", 5)])
+@pytest.mark.parametrize(
+    ("schema", "statements"),
+    [
+        ("marts", 9),
+        pytest.param("marts", 1, marks=pytest.mark.slow),
+        pytest.param("identity", 5, marks=pytest.mark.slow),
+    ],
+)
 def test_a_slice_killed_while_it_takes_its_place_is_finished_by_the_next_try(
     schema: str, statements: int, settings: Settings, whole: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
