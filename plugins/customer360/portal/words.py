@@ -12,12 +12,12 @@ def readable(name: str) -> str:
 
 
 def number(value: Decimal | int | float | None, places: int | None = None) -> str:
-    """With a comma at the thousands; nothing for null; without `places`, as many as the value is kept with."""
+    """With a comma at the thousands; nothing for null; two places, or `places`. What rounds to zero has no sign."""
     if value is None:
         return ""
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.2f}" if places is None else f"{value:,.{places}f}"
+    return f"{value:z,.2f}" if places is None else f"{value:z,.{places}f}"
 
 
 def percent(part: Decimal | float, whole: Decimal | float) -> str:
