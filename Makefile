@@ -37,10 +37,10 @@ demo: $(if $(filter spark,$(ENGINE)),install-spark,install) ## three nights of a
 	$(C360) demo $(if $(ENGINE),--engine $(ENGINE))
 
 test: install lint ## lint and every test but the slow ones and Spark's
-	$(VENV)/bin/python -m pytest -n logical --dist loadgroup --no-loadscope-reorder -m "not slow and not spark and not long"
+	$(VENV)/bin/python -m pytest -n logical --dist loadfile --no-loadscope-reorder -m "not slow and not spark and not long"
 
 test-slow: install ## the tests that take minutes: kills under a live scheduler, the demo as a whole
-	$(VENV)/bin/python -m pytest -n logical --dist loadgroup --no-loadscope-reorder -m "slow and not spark"
+	$(VENV)/bin/python -m pytest -n logical --dist loadfile --no-loadscope-reorder -m "slow and not spark"
 
 test-long: install ## a backfill of thirty nights, in order and shuffled
 	$(VENV)/bin/python -m pytest -m long

@@ -20,21 +20,6 @@ from projects import PROJECT, export, make_settings
 SAMPLES = Path(os.environ.get("C360_SAMPLES") or PROJECT.parent / "shared" / "data")
 
 
-_APART = ("slices", "test_night")  # nights of their own, shared with nobody
-_TOGETHER = ("browser", "marketing")  # the same published company
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n`), tests that share what is dear to make stay on one process: those of a file, mostly."""
-    for item in items:
-        folder, file = item.path.parent.name, item.path.stem
-        if folder in _TOGETHER:
-            item.add_marker(pytest.mark.xdist_group("company"))
-        elif folder not in _APART and file not in _APART:
-            item.add_marker(pytest.mark.xdist_group(f"{folder}/{file}"))
-
-
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """Folder of real sample files; skips where it is absent, fails in CI (which must not skip)."""
