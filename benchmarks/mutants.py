@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,18 +140,9 @@ def _company() -> Company:
 
 
 def _settings(local: Path) -> Settings:
-    return Settings(
-        home=project_root(),
-        local=local,
-        sources=local / "sources.yml",
-        landing=str(local / "landing"),
-        lake=str(local / "lake"),
-        serving_url=None,
-        engine="duckdb",
-        engine_url=None,
-        threads=2,
-        memory_limit="1GB",
-    )
+    from projects import make_settings
+
+    return replace(make_settings(local), memory_limit="1GB")
 
 
 # What is changed ------------------------------------------------------------------------------------

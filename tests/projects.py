@@ -15,7 +15,7 @@ def make_settings(local: Path, serving_url: str | None = None, engine: str = "du
     """Settings of a project that lives below `local`; what dbt parsed, named by its content, is shared by all."""
     manifests = local / "dbt" / "manifests"
     if not manifests.exists():
-        manifests.parent.mkdir(parents=True)
+        manifests.parent.mkdir(parents=True, exist_ok=True)
         shared = PROJECT / ".local" / "dbt" / "manifests"
         shared.mkdir(parents=True, exist_ok=True)
         manifests.symlink_to(shared, target_is_directory=True)

@@ -18,6 +18,7 @@ from customer360.settings import Settings, project_root
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that `parity.…` can be imported
 
 from parity.compare import Compared
+from projects import make_settings
 
 ENGINES = (
     pytest.param("duckdb", id="duckdb"),
@@ -29,19 +30,7 @@ ENGINES = (
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of the engines that live on this machine; the private PostgreSQL runs while the session lasts."""
-    local = tmp_path_factory.mktemp("engines")
-    settings = Settings(
-        home=project_root(),
-        local=local,
-        sources=local / "sources.yml",
-        landing=str(local / "landing"),
-        lake=str(local / "lake"),
-        serving_url=None,
-        engine="duckdb",
-        engine_url=None,
-        threads=2,
-        memory_limit="1GB",
-    )
+    settings = replace(make_settings(tmp_path_factory.mktemp("engines")), memory_limit="1GB")
     before = os.environ.get("C360_FSYNC")
     os.environ["C360_FSYNC"] = "off"
     try:

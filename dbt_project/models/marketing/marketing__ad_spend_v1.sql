@@ -1,11 +1,23 @@
--- What did each campaign cost on each day, in the currency of its platform?
+-- What did each campaign cost on each day, in the currency of its platform? A name with an address in it is withheld.
+with named as (
+    select
+        s.spend_date,
+        s.platform,
+        case when s.campaign like '%@%' then '(withheld)' else s.campaign end as campaign,
+        s.currency,
+        s.clicks,
+        s.impressions,
+        s.cost
+    from {{ ref('fct_ad_spend') }} as s
+)
+
 select
-    s.spend_date,
-    s.platform,
-    s.campaign,
-    s.currency,
-    cast(sum(s.clicks) as bigint) as clicks,
-    cast(sum(s.impressions) as bigint) as impressions,
-    cast(sum(s.cost) as decimal(18, 6)) as cost
-from {{ ref('fct_ad_spend') }} as s
-group by s.spend_date, s.platform, s.campaign, s.currency
+    n.spend_date,
+    n.platform,
+    n.campaign,
+    n.currency,
+    cast(sum(n.clicks) as bigint) as clicks,
+    cast(sum(n.impressions) as bigint) as impressions,
+    cast(sum(n.cost) as decimal(18, 6)) as cost
+from named as n
+group by n.spend_date, n.platform, n.campaign, n.currency
