@@ -78,6 +78,38 @@ def test_colleagues_each_known_by_one_call_share_a_line_and_nobody_holds_it() ->
     assert {found.of[f"call{n}"] for n in range(5)} == {None}
 
 
+def test_two_customer_numbers_typed_once_each_are_colleagues_not_slips_unless_the_owner_calls_more() -> None:
+    owner = contact("owner", "Ana Ruiz", LINE, ANA, ("account_ref", "crm:contact:9"), day=600)
+    others = [contact(f"p{n}", "", ("email", f"p{n}@example.com"), ("account_ref", f"crm:contact:{n}")) for n in (1, 2)]
+    typed = [call(f"typed{n}", LINE, ("account_ref", f"crm:contact:{n}"), day=100 - n) for n in (1, 2)]
+    mine = [call(f"mine{n}", LINE, ("account_ref", "crm:contact:9"), day=300 - n) for n in range(4)]
+    colleagues = resolve([owner, *others, *typed])
+    assert [colleagues.of[f"typed{n}"] for n in (1, 2)] == [colleagues.of[f"p{n}"] for n in (1, 2)]
+    slips = resolve([owner, *others, *typed, *mine])
+    assert {slips.of[f"typed{n}"] for n in (1, 2)} == {slips.of["owner"]}
+
+
+def test_a_line_from_which_three_names_call_is_not_its_owners_alone() -> None:
+    owner = contact("owner", "Ana Ruiz", LINE, ANA, day=600)
+    callers = [call(f"c{n}", LINE, name=name, day=90 - n) for n, name in enumerate(("Ana Ruiz", "Ben Ott", "Eva Lang"))]
+    two = resolve([owner, *callers[:2], call("unnamed", LINE, day=10)])
+    assert two.of["unnamed"] == two.of["owner"]
+    shop = contact("shop", "Ana Ruiz", LINE, ("user_id", "shop:u1"), day=500)
+    three = resolve([owner, shop, *callers, call("unnamed", LINE, day=10)])
+    assert three.verdict(LINE) == "shared passing_names"
+    assert three.of["shop"] == three.of["owner"], "one name at one line"
+    assert three.of["c0"] == three.of["owner"], "whom the caller's name means"
+    assert three.of["unnamed"] is None
+
+
+def test_one_stranger_among_the_callers_does_not_end_anybodys_time() -> None:
+    holders = [contact("old", "Ana Ruiz", LINE, ANA, day=700), contact("new", "Ben Ott", LINE, BEN, day=100)]
+    named = [call("ana", LINE, name="Ana Ruiz", day=650), call("ben", LINE, name="Ben Ott", day=90)]
+    stranger = call("stranger", LINE, name="Eva Lang", day=80)
+    found = resolve([*holders, *named, stranger, call("unnamed", LINE, day=10)])
+    assert found.of["unnamed"] == found.of["new"] != found.of["old"]
+
+
 def test_log_ins_of_two_systems_in_one_file_are_one_persons() -> None:
     both = [call("shop", COMPUTER, ("user_id", "shop:u1")), call("forum", COMPUTER, ("user_id", "forum:7"))]
     assert len(resolve(both).groups()) == 1

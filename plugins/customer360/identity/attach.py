@@ -17,6 +17,7 @@ from customer360.identity.people import People, match_hints
 
 SESSION = timedelta(minutes=30)  # on a browser or device, who logged in is there so long before and after
 SLIPS = 2  # one use amid more than so many of somebody else's is a slip
+STRANGERS = 2  # so many callers of other names than those who held a number: nobody holds it
 # A device changes hands at once, but not to and fro.
 DEVICE_RESTS = timedelta(days=2)
 
@@ -100,12 +101,14 @@ _HOLDERS = f"""
                 when {PHONES} then interval {NUMBER_RESTS.days} days else interval {DEVICE_RESTS.days} days
             end
         ) over (partition by o.identifier_key)
-        and count(*) over (partition by o.identifier_key) <= {HOLDERS} as is_sequence,
+        and count(*) over (partition by o.identifier_key) <= {HOLDERS}
+        and coalesce(h.persons, 0) < count(*) over (partition by o.identifier_key) + {STRANGERS} as is_sequence,
         count(*) over (partition by o.identifier_key) > 1 and p.is_household as is_family
     from ordered o
     join identifiers i on o.identifier_key = i.identifier_key and ({PHONES} or {BROWSERS})
     join classes c on o.identifier_key = c.identifier_key and c.reason <> 'household_hints'
-    left join person_count p on o.identifier_key = p.identifier_key;
+    left join person_count p on o.identifier_key = p.identifier_key
+    left join hint_count h on o.identifier_key = h.identifier_key;
     -- A number is the next holder's after its last long silence before they are first heard of, a browser when they
     -- first log in.
     create or replace temp table held_from as

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from customer360.identity import claims, names
-from customer360.identity.classify import BROWSERS, PHONES
+from customer360.identity.classify import BROWSERS, PASSING, PASSING_PERSONS, PHONES
 from customer360.identity.graph import components
 from customer360.identity.people import FACT, HINT, People, Spelled
 
@@ -101,6 +101,7 @@ def part(engine: Any, people: People) -> None:
         "update classes set identifier_class = 'shared', reason = p.reason from parted_carrier p"
         " where classes.identifier_key = p.identifier_key"
     )
+    engine.execute(_PASSING)
 
 
 def _shown(engine: Any, people: People) -> dict[int, tuple[Spelled, list[Spelled]]]:
@@ -149,7 +150,7 @@ def _judged(
                 odd.add(few.typed)
             else:
                 reasons.append(reason)
-    if len(parted) > HOLDERS and 2 * len(odd) >= max(span.uses for span in spans):
+    if len(odd) > 1 and 2 * len(odd) >= max(span.uses for span in spans):
         return "several_identities", set()  # colleagues, each known by one call
     if len(parted) - len(odd) > HOLDERS:
         return "several_identities", odd
@@ -264,6 +265,15 @@ _SLIPS = """
     from together t semi join mistyped using (record_key) semi join claim on t.identifier_key = claim.node
     union
     select record_key, identifier_key from lent
+"""
+# Colleagues call from one line, whoever of them holds it on record: each name perhaps once, and no identity beside it.
+_PASSING = f"""
+    update classes set identifier_class = 'shared', reason = '{PASSING}'
+    where identifier_class = 'private' and identifier_key in (
+        select h.identifier_key
+        from hint_count h join identifiers i on h.identifier_key = i.identifier_key and {PHONES}
+        where h.persons >= {PASSING_PERSONS}
+    )
 """
 _NAMES = """
     select a.identity, s.name_id, sum(s.weight)::integer

@@ -22,6 +22,8 @@ SEEDS = Path(__file__).parent / "seeds"
 SHARED_PERSONS = 2  # from here on an identifier is shared
 GENERIC_PERSONS = 4  # from here on it is nobody's
 GENERIC_RELATIVES = 8  # where all are of one name
+# Callers of so many different names, each perhaps once: colleagues on one line, whoever of them holds it on record.
+PASSING, PASSING_PERSONS = "passing_names", 3
 # So many different addresses, numbers or log-ins seen with one value are not one person's: with a telephone, with
 # anything. A browser or device with so many, on one day or in all, is a kiosk or a program: a family has fewer.
 GENERIC_ADDRESSES = {"phone": 6, "any": 12}

@@ -93,7 +93,9 @@ _SHARING = """
     select distinct r.identifier_key, l.component
     from record_identifiers r
     join classes c on r.identifier_key = c.identifier_key and c.identifier_class = 'shared'
-        and c.reason in ('household', 'several_persons', 'several_identities', 'recycled', 'bridges_persons')
+        and c.reason in (
+            'household', 'several_persons', 'several_identities', 'recycled', 'passing_names', 'bridges_persons'
+        )
     join linked l on r.record_key = l.record_key
     where r.record_kind <> 'account'
 """
