@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from customer360 import dbt_process
@@ -89,3 +94,40 @@ def test_a_process_that_was_killed_is_replaced(small: Settings) -> None:
     with pytest.raises(DbtError, match="its process ended with -9"):
         told(small, as_of="2026-03-02")
     assert told(small, as_of="2026-03-03")["night"] == "2026-03-03"
+
+
+def test_dbt_ends_with_the_process_that_waits_for_it(small: Settings, tmp_path: Path) -> None:
+    """Killed itself, it leaves no dbt behind that would go on writing beside the next try."""
+    model = small.home / "dbt_project" / "models" / "told.sql"
+    model.write_text(
+        "{{ config(materialized='table') }} select sum(a.range % 7 * b.range) as many from range(10000000) as a, range(10000000) as b",
+        "utf-8",
+    )
+    ask = f"""
+from dataclasses import replace
+from pathlib import Path
+from customer360.dbt_runner import run_dbt
+from customer360.engines import open_engine
+from customer360.settings import Settings
+settings = replace(Settings.from_env(), home=Path({str(small.home)!r}), local=Path({str(small.local)!r}), engine="duckdb")
+with open_engine(settings) as engine:
+    run_dbt(settings, engine, "build", select="told")
+"""
+    asking = subprocess.Popen([sys.executable, "-c", ask])
+    output = small.local / "dbt" / "duckdb" / "output.txt"
+    until(lambda: output.exists() and "START" in output.read_text("utf-8"))
+    family = psutil.Process(asking.pid).children(recursive=True)
+    assert len(family) >= 2, "one that forks, one that builds"
+    asking.kill()
+    asking.wait()
+    _, left = psutil.wait_procs(family, timeout=30)
+    for each in left:
+        each.kill()
+    assert not left
+
+
+def until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)

@@ -9,6 +9,7 @@ import hashlib
 import re
 import shutil
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,22 @@ ANSWERS = {
     "'Z' < 'a'": True,
     "'z' < 'é'": True,
 }
+SEED = "\n".join(
+    (
+        "number,word,share",
+        '1,"it\'s \'quoted\' ""twice""",0.10',
+        "2,C:\\new,-12345678901234.56",
+        "3,,",
+        "4,Ünï %s {{ x }},1",
+        "",
+    )
+)
+SEEDED = [
+    (1, "it's 'quoted' \"twice\"", Decimal("0.10")),
+    (2, "C:\\new", Decimal("-12345678901234.56")),
+    (3, None, None),
+    (4, "Ünï %s {{ x }}", Decimal("1.00")),
+]
 MACROS = {path.stem for path in (project_root() / "dbt_project" / "macros" / "cross_db").glob("*.sql")}
 SHORTHAND = "{% macro ts(text) %}cast('{{ text }}' as timestamp){% endmacro %}\n"
 
@@ -119,6 +136,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = made / "models" / "staging"
     models.mkdir(parents=True)
     (models / "answers.sql").write_text("\nunion all\n".join(_row(*case) for case in enumerate(ANSWERS)), "utf-8")
+    (made / "seeds").mkdir()
+    (made / "seeds" / "words.csv").write_text(SEED, "utf-8")
+    types = 'seeds: [{name: words, config: {column_types: {number: integer, share: "decimal(16, 2)"}}}]'
+    (made / "seeds" / "words.yml").write_text(types, "utf-8")
     return home
 
 
@@ -144,6 +165,17 @@ def test_the_answers_are_the_same(engine: str, project: Path, engine_settings: E
     answers = {row["number"]: row["answer"] for row in found}
     wrong = {case: answers[number] for number, case in enumerate(ANSWERS) if answers[number] != _text(ANSWERS[case])}
     assert not wrong
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_seeds_are_what_their_files_say(engine: str, project: Path, engine_settings: EngineSettings) -> None:
+    settings = replace(engine_settings[engine], home=project)
+    with open_engine(settings) as opened:
+        for _ in range(2):  # into no table, and into one
+            _prepare(opened)
+            run_dbt(settings, opened, "seed", select="words")
+            found = opened.read(f"select * from {opened.qualify('seeds', 'words')} order by number").to_pylist()
+            assert [(row["number"], row["word"], row["share"]) for row in found] == SEEDED
 
 
 def _prepare(engine: Engine) -> None:

@@ -20,6 +20,7 @@ DIVERGING = {
     "the present": r"\b(?:now|today|getdate|current_date|current_timestamp|localtimestamp)\b",
     "a float: its sum depends on the order": r"\b(?:double|float|real|float8)\b",
     "ordered lists": r"\b(?:string_agg|array_agg|group_concat|listagg)\s*\(",
+    "a window over filtered rows: Spark has none": r"\bfilter\s*\((?:[^()]|\([^()]*\))*\)\s*over\b",
     "regular expressions of one engine": r"(?<![<>=!])~\s|\brlike\b|\bsimilar to\b",
 }
 # Where both sides are floating point by a cast: IEEE 754 has one answer.

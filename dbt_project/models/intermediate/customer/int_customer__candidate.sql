@@ -30,7 +30,7 @@ stated as (
 counted as (
     select
         *,
-        count(*) filter (where not is_superseded)
+        count(case when not is_superseded then 1 end)
             over (partition by customer_id, field_group, stated_value) as frequency
     from stated
 ),
