@@ -69,7 +69,7 @@ select
         '(anchors_sum * anchor_weight + others * other_weight)'
     ) }} as credit_w_shaped,
     {{ share_between('decayed_so_far', 'decayed', 'decayed_sum') }} as credit_time_decay,
-    {{ share_between('channels_so_far', 'is_first_channel', 'channels') }} as credit_shapley,
-    {{ share_between('sources_so_far', 'is_first_source', 'sources') }} as credit_shapley_source,
-    {{ share_between('campaigns_so_far', 'is_first_campaign', 'campaigns') }} as credit_shapley_campaign
+    {{ equal_share('is_first_channel', 'channels') }} as credit_shapley,
+    {{ equal_share('is_first_source', 'sources') }} as credit_shapley_source,
+    {{ equal_share('is_first_campaign', 'campaigns') }} as credit_shapley_campaign
 from positioned
