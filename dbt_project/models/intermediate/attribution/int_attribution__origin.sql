@@ -1,4 +1,5 @@
 -- What each way of arriving, as contacts tell it, says of where it came from: source, medium, campaign, channel group.
+-- Ways of arriving are numbered, so that what follows carries one number instead of a row of texts.
 with told as (
     select distinct
         channel,
@@ -60,6 +61,9 @@ grouped as (
 )
 
 select
+    row_number() over (
+        order by g.channel, g.utm_source, g.utm_medium, g.utm_campaign, g.click_id_type, g.referrer_host
+    ) as arrival_number,
     g.channel,
     g.utm_source,
     g.utm_medium,

@@ -1,7 +1,7 @@
 -- E-mail addresses and phone numbers by which a customer can be reached: since when, when and how often seen, by
 -- whose word, and whether others share them. `last_seen_at` is empty where only deleted or merged records carry it.
 with addresses as (
-    select record_key, identifier_key, source, identifier_type, identifier_value, record_kind, seen_at
+    select record_key, identifier_key, record_kind, seen_at
     from {{ ref('identifier') }}
     where identifier_type in ('email', 'phone') and is_valid
 ),
@@ -11,9 +11,6 @@ uses as (
     select
         a.record_key,
         a.identifier_key,
-        a.source,
-        a.identifier_type,
-        a.identifier_value,
         coalesce(s.carried_since, a.seen_at) as first_seen_at,
         case when c.record_key is null or not c.is_superseded then a.seen_at end as last_seen_at,
         t.trust
@@ -27,9 +24,6 @@ uses as (
     select
         a.record_key,
         a.identifier_key,
-        a.source,
-        a.identifier_type,
-        a.identifier_value,
         a.seen_at as first_seen_at,
         a.seen_at as last_seen_at,
         null as trust
@@ -49,19 +43,34 @@ theirs as (
     inner join {{ source('identity', 'identifier_class') }} as k
         on u.identifier_key = k.identifier_key and k.identifier_class = 'shared' and k.reason <> 'recycled'
     inner join {{ ref('int_customer__record') }} as r on u.record_key = r.record_key
+),
+
+-- Numbers are put together first: texts are looked up once, in the record that counts.
+reached as (
+    select
+        customer_id,
+        identifier_key,
+        bool_and(is_shared) as is_shared,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        {{ newest_by('record_key', 'last_seen_at', 'record_key') }} as record_key,
+        count(*) as frequency,
+        coalesce(max(trust), 0) as trust
+    from theirs
+    group by customer_id, identifier_key
 )
 
 select
-    customer_id,
-    identifier_key,
-    min(identifier_type) as identifier_type,
-    min(identifier_value) as identifier_value,
-    bool_and(is_shared) as is_shared,
-    min(first_seen_at) as first_seen_at,
-    max(last_seen_at) as last_seen_at,
-    {{ newest_by('record_key', 'last_seen_at', 'record_key') }} as record_key,
-    {{ newest_by('source', 'last_seen_at', 'record_key') }} as source,
-    count(*) as frequency,
-    coalesce(max(trust), 0) as trust
-from theirs
-group by customer_id, identifier_key
+    r.customer_id,
+    r.identifier_key,
+    a.identifier_type,
+    a.identifier_value,
+    r.is_shared,
+    r.first_seen_at,
+    r.last_seen_at,
+    r.record_key,
+    a.source,
+    r.frequency,
+    r.trust
+from reached as r
+inner join {{ ref('identifier') }} as a on r.record_key = a.record_key and r.identifier_key = a.identifier_key

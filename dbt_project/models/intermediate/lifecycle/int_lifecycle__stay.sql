@@ -20,7 +20,7 @@ moves as (
             order by t.transition_number
             rows between 1 following and unbounded following
         ) as highest_rank_after,
-        row_number() over (partition by t.customer_id, t.to_stage order by t.transition_number) as stay_number
+        row_number() over (partition by t.customer_id, s.stage_rank order by t.transition_number) as stay_number
     from {{ ref('lifecycle_transitions') }} as t
     inner join stages as s on t.to_stage = s.stage
     window by_number as (partition by t.customer_id order by t.transition_number)
@@ -29,25 +29,41 @@ moves as (
 cohorts as (
     select
         m.*,
-        substr(cast({{ month_start(local_date('m.entered_at')) }} as {{ text_type() }}), 1, 7) as entry_month,
+        {{ month_start(local_date('m.entered_at')) }} as entered_in,
         coalesce(c.acquisition_source, '(none)') as acquisition_source,
         coalesce(c.region, '(none)') as region
     from moves as m
     inner join {{ ref('customer_360') }} as c on m.customer_id = c.customer_id
+),
+
+counted as (
+    select
+        entered_in,
+        acquisition_source,
+        region,
+        stage,
+        stage_rank,
+        next_stage,
+        {{ days_between('occurred_at', "coalesce(next_at, " ~ as_of() ~ ")") }} as days,
+        count(*) as stays,
+        count(*) filter (where transition_number = 1) as newcomers,
+        count(*) filter (where stay_number = 1) as customers,
+        count(*) filter (where stay_number = 1 and highest_rank_after > stage_rank) as converted
+    from cohorts
+    group by 1, 2, 3, 4, 5, 6, 7
 )
 
 select
-    entry_month,
+    substr(cast(entered_in as {{ text_type() }}), 1, 7) as entry_month,
     acquisition_source,
     region,
     stage,
     stage_rank,
     next_stage,
-    {{ days_between('occurred_at', "coalesce(next_at, " ~ as_of() ~ ")") }} as days,
+    days,
     next_stage is null as is_open,
-    count(*) as stays,
-    count(*) filter (where transition_number = 1) as newcomers,
-    count(*) filter (where stay_number = 1) as customers,
-    count(*) filter (where stay_number = 1 and highest_rank_after > stage_rank) as converted
-from cohorts
-group by 1, 2, 3, 4, 5, 6, 7, 8
+    stays,
+    newcomers,
+    customers,
+    converted
+from counted
