@@ -22,14 +22,20 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
+    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.contracts.graph.manifest import Manifest
+    from dbt_common.events.base_types import EventMsg
 
 
 _KEPT = 24  # manifests of 3 MB; a night needs two
+OUTPUT = "output.txt"
+MARK = "manifest.mark"  # of which kept manifest `manifest.json` tells
+_SAID = ("info", "warn", "error")  # levels of what dbt says that are written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Command:
     adapter: str
     environment: Mapping[str, str]
     folder: str
-    output: str  # file for what dbt prints
+    target: str  # folder for what it leaves: `manifest.json`, `run_results.json`, and OUTPUT, what it said
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +156,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
 def _child(command: Command, manifest: Manifest | None) -> int:
     """Everything of one command, its output included."""
-    output = os.open(command.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    output = os.open(Path(command.target) / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     os.environ.clear()
@@ -177,18 +183,58 @@ def _invoke(command: Command, manifest: Manifest | None) -> int:
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
+    # Not by dbt's own logs: they make a text of every event before they ask whether anybody wants it.
+    quiet = ("--log-level", "none", "--log-level-file", "none", *command.shared)
     if manifest is None:
-        parsed = dbtRunner().invoke(["parse", *command.shared])
+        parsed = dbtRunner(callbacks=[_say]).invoke(["parse", *quiet])
         if not isinstance(parsed.result, Manifest):
             sys.stdout.write(f"{parsed.exception}\n")
             return 2
         manifest = parsed.result
         _keep(manifest, Path(command.manifest))
-    done = dbtRunner(manifest=manifest).invoke([*command.words, *command.shared])
+    is_build = command.words[0] == "build"
+    words = [*command.words, *(("--no-write-json",) if is_build else ()), *quiet]
+    if not is_build:
+        (Path(command.target) / MARK).unlink(missing_ok=True)  # dbt itself writes the manifest
+    done = dbtRunner(manifest=manifest, callbacks=[_say]).invoke(words)
     if done.exception is not None:
         sys.stdout.write(f"{done.exception}\n")
         return 2
+    if is_build:
+        _write_results(Path(command.target), done.result)
+        _write_manifest(Path(command.target), manifest, command.manifest)
     return 0 if done.success else 1
+
+
+def _say(event: EventMsg) -> None:
+    text = getattr(event.info, "msg", "")  # its declared type does not know it
+    if event.info.level in _SAID and text:
+        sys.stdout.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
+
+
+def _write_results(target: Path, found: RunExecutionResult) -> None:
+    """What of dbt's own file is read: every node, how it ended, its seconds, and rows that a test found."""
+    names = ("status", "execution_time", "failures")
+    rows = [{"unique_id": each.node.unique_id} | {name: getattr(each, name) for name in names} for each in found]
+    _replace(target / "run_results.json", json.dumps({"results": rows}))
+
+
+def _write_manifest(target: Path, manifest: Manifest, kept: str) -> None:
+    """Only where another manifest lies there: as JSON it costs as much as building twenty small models."""
+    mark = target / MARK
+    described = target / "manifest.json"
+    if described.exists() and mark.exists() and mark.read_text("utf-8") == kept:
+        return
+    mark.unlink(missing_ok=True)
+    manifest.write(str(described.with_suffix(".unfinished")))
+    described.with_suffix(".unfinished").replace(described)
+    _replace(mark, kept)
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(text, "utf-8")
+    unfinished.replace(path)
 
 
 def _read(kept: Path) -> Manifest | None:

@@ -18,6 +18,7 @@ from customer360.engines.base import Engine, EngineError
 from customer360.settings import Settings
 
 _OF_THE_NIGHT = ("as_of", "as_of_date")
+_LOG_BYTES = 5_000_000
 
 
 class DbtError(EngineError):
@@ -75,8 +76,6 @@ def run_dbt(
     shared = [
         *("--project-dir", str(project), "--profiles-dir", str(project), "--target", engine.name),
         *("--target-path", str(target), "--log-path", str(target / "logs")),
-        # Every event as text costs a fifth of a run; the SQL of each node lies below target/run anyway.
-        *("--log-level-file", "info"),
         *(("--vars", json.dumps(dict(vars))) if vars else ()),
     ]
     options = [
@@ -96,7 +95,7 @@ def run_dbt(
         "DBT_VERSION_CHECK": "false",
     }
     results = target / "run_results.json"
-    output = target / "output.txt"
+    output = target / dbt_process.OUTPUT
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for of_before in (results, output):
@@ -109,14 +108,24 @@ def run_dbt(
                 adapter=engine.name,
                 environment=environment,
                 folder=str(project),
-                output=str(output),
+                target=str(target),
             )
         )
         nodes = _nodes(results)
         said = output.read_text("utf-8") if output.exists() else f"its process ended with {ended.code}"
+        _log(target / "logs" / "dbt.log", f"dbt {' '.join((*command, *options))}\n{said}\n")
     if ended.code:
         raise DbtError(_failure(command[0], nodes, said, target))
     return DbtResult(nodes)
+
+
+def _log(log: Path, text: str) -> None:
+    """Append to what dbt said before, of which about 10 MB are kept."""
+    log.parent.mkdir(exist_ok=True)
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    with log.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def manifest_key(project: Path, engine: Engine, vars: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from customer360 import dbt_process
-from customer360.dbt_runner import DbtError, run_dbt
+from customer360.dbt_runner import DbtError, manifest_path, run_dbt, target_path
 from customer360.engines import open_engine
 from customer360.settings import Settings
 from projects import PROJECT, make_settings
@@ -81,6 +82,20 @@ def test_a_command_that_fails_says_why_and_the_next_one_runs(small: Settings) ->
             run_dbt(small, engine, "build", select="told")
     model.write_text(TOLD, "utf-8")
     assert told(small, as_of="2026-03-01")["night"] == "2026-03-01"
+    log = (target_path(small) / "logs" / "dbt.log").read_text("utf-8")
+    assert [word in log for word in ("no_such_table", "nonsense", "Completed successfully")] == [True] * 3
+
+
+def test_the_manifest_is_written_as_json_when_it_is_another_one(small: Settings) -> None:
+    told(small, as_of="2026-03-01")
+    written = manifest_path(small).stat()
+    told(small, as_of="2026-03-02")
+    assert manifest_path(small).stat() == written
+    model = small.home / "dbt_project" / "models" / "told.sql"
+    model.with_name("second.sql").write_text("select 1 as one", "utf-8")
+    told(small, as_of="2026-03-02")
+    nodes = json.loads(manifest_path(small).read_text("utf-8"))["nodes"]
+    assert sorted(nodes) == ["model.small.second", "model.small.told"]
 
 
 def test_a_process_that_was_killed_is_replaced(small: Settings) -> None:
