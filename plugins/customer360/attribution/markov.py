@@ -44,6 +44,7 @@ SCHEMA: Final = pa.schema(
     ]
 )
 State = tuple[str, ...]
+Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(slots=True)
@@ -201,9 +202,12 @@ def _count(engine: Engine, config: AttributionConfig) -> dict[str, list[dict[str
         told.append(_move(row["previous_origin_id"], row["origin_id"], row["journeys"]))
         if row["is_last"]:
             told.append(_move(row["origin_id"], None, row["journeys"], amount=row["amount"]))
-    lost = _lost_as_they_are if config.transform == "every" else _lost_transformed
+    everyone = engine.read(_everyone(engine)).to_pylist() if config.transform == "every" else []
     for name, told in counted.items():
-        told += lost(engine, config, name)
+        if config.transform == "every":
+            told += _lost_as_they_are(engine, everyone, name)
+        else:
+            told += _lost_transformed(engine, config, name)
     return counted
 
 
@@ -232,34 +236,44 @@ def _last_converted(engine: Engine, conversion_set: str) -> str:
     """
 
 
-def _lost_as_they_are(engine: Engine, _: AttributionConfig, conversion_set: str) -> list[dict[str, Any]]:
-    """Journeys that led nowhere: each customer's touches after the last conversion, or all. Few customers convert: what
-    all customers' touches count is computed once by the model, and only those who did are looked at here."""
-    touches = engine.qualify("marts", "attribution_touches")
-    everyone = f"""
+def _everyone(engine: Engine) -> str:
+    """Transitions between all touches of all customers."""
+    return f"""
         select previous_origin_id, origin_id, is_last_touch, cast(count(*) as bigint) as journeys
-        from {touches} group by previous_origin_id, origin_id, is_last_touch
+        from {engine.qualify("marts", "attribution_touches")} group by previous_origin_id, origin_id, is_last_touch
     """
+
+
+def _lost_as_they_are(engine: Engine, everyone: Rows, conversion_set: str) -> list[dict[str, Any]]:
+    """Journeys that led nowhere: each customer's touches after the last conversion, or all. Few customers convert: what
+    all customers' touches count (`everyone`) is computed once, and only those who did are looked at here. Of theirs
+    after the last conversion only the first is needed: a journey begins anew with it, unless nothing came before."""
     converters = f"""
         with told as (
-            select t.previous_origin_id, t.origin_id, t.is_last_touch, t.touched_at > c.converted_at as is_after,
-                lag(t.touched_at) over (partition by t.customer_id order by t.touched_at, t.touch_id)
-                    <= c.converted_at as follows_conversion
-            from {touches} as t
+            select t.customer_id, t.touch_id, t.touched_at, t.previous_origin_id, t.origin_id, t.is_last_touch,
+                t.touched_at > c.converted_at as is_after
+            from {engine.qualify("marts", "attribution_touches")} as t
             inner join ({_last_converted(engine, conversion_set)}) as c on t.customer_id = c.customer_id
+        ),
+        anew as (
+            select previous_origin_id, origin_id, is_last_touch,
+                row_number() over (partition by customer_id order by touched_at, touch_id) as place
+            from told
+            where is_after
         )
-        select previous_origin_id, origin_id, is_last_touch, is_after,
-            is_after and coalesce(follows_conversion, false) as is_anew, cast(count(*) as bigint) as journeys
-        from told
-        where not is_after or coalesce(follows_conversion, false)
-        group by 1, 2, 3, 4, 5
+        select previous_origin_id, origin_id, is_last_touch, false as is_anew, cast(count(*) as bigint) as journeys
+        from told where not is_after group by previous_origin_id, origin_id, is_last_touch
+        union all
+        select previous_origin_id, origin_id, is_last_touch, true, cast(count(*) as bigint)
+        from anew where place = 1 and previous_origin_id is not null
+        group by previous_origin_id, origin_id, is_last_touch
     """
     found: dict[tuple[int | None, int | None], int] = {}
 
     def add(origin: int | None, following: int | None, journeys: int) -> None:
         found[origin, following] = found.get((origin, following), 0) + journeys
 
-    for row in engine.read(everyone).to_pylist():
+    for row in everyone:
         add(row["previous_origin_id"], row["origin_id"], row["journeys"])
         if row["is_last_touch"]:
             add(row["origin_id"], None, row["journeys"])
