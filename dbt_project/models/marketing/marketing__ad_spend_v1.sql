@@ -1,9 +1,10 @@
--- What did each campaign cost on each day, in the currency of its platform? A name with an address in it is withheld.
+-- What did each campaign cost on each day, in the currency of its platform? A name with an address or a telephone
+-- number in it is withheld.
 with named as (
     select
         s.spend_date,
         s.platform,
-        case when s.campaign like '%@%' then '(withheld)' else s.campaign end as campaign,
+        case when {{ is_withheld('s.campaign') }} then '(withheld)' else s.campaign end as campaign,
         s.currency,
         s.clicks,
         s.impressions,

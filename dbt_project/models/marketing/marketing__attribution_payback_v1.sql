@@ -1,15 +1,16 @@
 -- When had each source, channel and campaign brought back what it had cost by then, by model and conversion set?
--- Campaigns with an address in their name are one row without a month of payback, for each had its own.
+-- Campaigns with an address or a telephone number in their name are one row without a month of payback: each had its
+-- own.
 with named as (
     select
         p.model,
         p.conversion_set,
         p.acquisition_source,
         p.channel_group,
-        case when p.campaign like '%@%' then '(withheld)' else p.campaign end as campaign,
+        case when {{ is_withheld('p.campaign') }} then '(withheld)' else p.campaign end as campaign,
         p.first_cost_month,
-        case when p.campaign not like '%@%' then p.payback_month end as payback_month,
-        case when p.campaign not like '%@%' then p.payback_months end as payback_months,
+        case when not {{ is_withheld('p.campaign') }} then p.payback_month end as payback_month,
+        case when not {{ is_withheld('p.campaign') }} then p.payback_months end as payback_months,
         p.cost,
         p.amount
     from {{ ref('attribution_payback') }} as p

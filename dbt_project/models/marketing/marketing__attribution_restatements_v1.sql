@@ -1,5 +1,5 @@
 -- Why did which figure of the table attribution move since the publication before, and by how much?
--- A name with an address in it is withheld, as in attribution; its changes stay.
+-- A name with an address or a telephone number in it is withheld, as in attribution; its changes stay.
 with named as (
     select
         r.publication_id,
@@ -11,8 +11,8 @@ with named as (
         r.month,
         r.acquisition_source,
         r.channel_group,
-        case when r.traffic_source like '%@%' then '(withheld)' else r.traffic_source end as traffic_source,
-        case when r.campaign like '%@%' then '(withheld)' else r.campaign end as campaign,
+        case when {{ is_withheld('r.traffic_source') }} then '(withheld)' else r.traffic_source end as traffic_source,
+        case when {{ is_withheld('r.campaign') }} then '(withheld)' else r.campaign end as campaign,
         r.cause,
         r.conversions_from,
         r.conversions_to,

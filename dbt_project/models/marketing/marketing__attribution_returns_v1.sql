@@ -1,5 +1,5 @@
 -- What did a conversion cost and what came back, by model, conversion set, month, source, channel and campaign?
--- Campaigns with an address in their name are one row without ratios, which no sum of them has.
+-- Campaigns with an address or a telephone number in their name are one row without ratios, which no sum of them has.
 with named as (
     select
         r.model,
@@ -7,15 +7,15 @@ with named as (
         r.month,
         r.acquisition_source,
         r.channel_group,
-        case when r.campaign like '%@%' then '(withheld)' else r.campaign end as campaign,
+        case when {{ is_withheld('r.campaign') }} then '(withheld)' else r.campaign end as campaign,
         r.touches,
         r.conversions,
         r.amount,
         r.ad_spend,
         r.fixed_cost,
         r.cost,
-        case when r.campaign not like '%@%' then r.cost_per_conversion end as cost_per_conversion,
-        case when r.campaign not like '%@%' then r.return_on_spend end as return_on_spend
+        case when not {{ is_withheld('r.campaign') }} then r.cost_per_conversion end as cost_per_conversion,
+        case when not {{ is_withheld('r.campaign') }} then r.return_on_spend end as return_on_spend
     from {{ ref('attribution_returns') }} as r
 )
 

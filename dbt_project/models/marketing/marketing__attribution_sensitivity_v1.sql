@@ -1,5 +1,6 @@
 -- How far does each channel's and source's rank depend on the model and the look-back, and how sure is its share?
--- Sources with an address in their name are one row without interval and rank, which only each of them has.
+-- Sources with an address or a telephone number in their name are one row without interval and rank, which only each
+-- of them has.
 with named as (
     select
         s.grain,
@@ -8,15 +9,15 @@ with named as (
         s.model,
         s.acquisition_source,
         s.channel_group,
-        case when s.traffic_source like '%@%' then '(withheld)' else s.traffic_source end as traffic_source,
+        case when {{ is_withheld('s.traffic_source') }} then '(withheld)' else s.traffic_source end as traffic_source,
         s.conversions,
         s.share,
-        case when s.traffic_source not like '%@%' then s.share_low end as share_low,
-        case when s.traffic_source not like '%@%' then s.share_high end as share_high,
-        case when s.traffic_source not like '%@%' then s.source_rank end as source_rank,
-        case when s.traffic_source not like '%@%' then s.best_rank end as best_rank,
-        case when s.traffic_source not like '%@%' then s.worst_rank end as worst_rank,
-        case when s.traffic_source like '%@%' then '(withheld)' else s.verdict end as verdict
+        case when not {{ is_withheld('s.traffic_source') }} then s.share_low end as share_low,
+        case when not {{ is_withheld('s.traffic_source') }} then s.share_high end as share_high,
+        case when not {{ is_withheld('s.traffic_source') }} then s.source_rank end as source_rank,
+        case when not {{ is_withheld('s.traffic_source') }} then s.best_rank end as best_rank,
+        case when not {{ is_withheld('s.traffic_source') }} then s.worst_rank end as worst_rank,
+        case when {{ is_withheld('s.traffic_source') }} then '(withheld)' else s.verdict end as verdict
     from {{ ref('attribution_sensitivity') }} as s
 )
 

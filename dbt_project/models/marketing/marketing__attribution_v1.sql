@@ -1,5 +1,6 @@
 -- What did each channel, source and campaign bring, and what did it cost, by model, conversion and month?
--- A name with an address in it, as some mailings write into their links, is withheld: nobody leaves the house that way.
+-- A name with an address or a telephone number in it, as some mailings write into their links, is withheld: nobody
+-- leaves the house that way.
 with named as (
     select
         s.grain,
@@ -8,8 +9,8 @@ with named as (
         s.month,
         s.acquisition_source,
         s.channel_group,
-        case when s.traffic_source like '%@%' then '(withheld)' else s.traffic_source end as traffic_source,
-        case when s.campaign like '%@%' then '(withheld)' else s.campaign end as campaign,
+        case when {{ is_withheld('s.traffic_source') }} then '(withheld)' else s.traffic_source end as traffic_source,
+        case when {{ is_withheld('s.campaign') }} then '(withheld)' else s.campaign end as campaign,
         s.conversions,
         s.amount,
         s.spend
