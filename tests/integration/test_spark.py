@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -55,6 +58,59 @@ def test_starting_what_runs_changes_nothing(spark_settings: Settings) -> None:
     folder = spark_cluster.folder(spark_settings)
     before = spark_cluster.status(folder)
     assert spark_cluster.start(folder, iceberg_jar(spark_settings)) == before
+
+
+ENDLESS = "select count(*) as n from range(0, 10000000, 1, 1) as a join range(0, 10000000, 1, 1) as b on a.id <> -b.id"
+
+
+def test_what_a_killed_process_had_asked_for_is_given_up(spark_settings: Settings, tmp_path: Path) -> None:
+    """Or its last statement would be carried out beside, or after, those of the next try."""
+    ask = f"""
+from pathlib import Path
+from customer360.engines import open_engine
+from customer360.settings import Settings
+from dataclasses import replace
+given = replace(Settings.from_env(), engine="spark", engine_url={spark_settings.engine_url!r}, local=Path({str(tmp_path)!r}))
+with open_engine(given) as engine:
+    engine.read("select count(*) as n from range(0, 1000, 1, 4)")
+    print("begins", flush=True)
+    engine.define("marts", "late", {ENDLESS!r})
+"""
+    asking = subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True)
+    assert asking.stdout is not None
+    assert asking.stdout.readline() == "begins\n"
+    time.sleep(5)
+    assert computing(spark_settings)
+    asking.kill()
+    asking.communicate()
+    assert computing(spark_settings)
+    until(lambda: not computing(spark_settings), 60, "it goes on")
+
+
+def test_who_waits_long_is_answered(settings: Settings) -> None:
+    """A statement longer than Spark listens to nobody, twice over."""
+    with open_engine(settings) as engine:
+        waited = "select java_method('java.lang.Thread', 'sleep', id + 40000L) as nothing, id from range(0, 1, 1, 1)"
+        began = time.monotonic()
+        assert engine.read(waited).column("id").to_pylist() == [0]
+        assert time.monotonic() > began + 40
+
+
+def computing(settings: Settings) -> bool:
+    """Whether an executor of the cluster is busy for a second on end."""
+    cluster = spark_cluster.status(spark_cluster.folder(settings))
+    assert cluster is not None
+    workers = [found for process in cluster.processes if (found := process.running())]
+    executors = [each for worker in workers for each in worker.children()]
+    before = [sum(each.cpu_times()[:2]) for each in executors]
+    time.sleep(1)
+    return any(sum(each.cpu_times()[:2]) > was + 0.25 for each, was in zip(executors, before, strict=True))
+
+
+def until(happened: Callable[[], bool], patience_s: float, otherwise: str) -> None:
+    deadline = time.monotonic() + patience_s
+    while not happened():
+        assert time.monotonic() < deadline, otherwise
 
 
 # The lake -----------------------------------------------------------------------------------------

@@ -127,6 +127,11 @@ def _launch(home: Path, jar: Path, cores: int, memory: str, server: str) -> Clus
         "spark.connect.grpc.binding.address": HOST,
         "spark.connect.grpc.binding.port": str(ports[1]),
         "spark.connect.authenticate.token": token,
+        # A killed night's last statement must not be carried out beside the next try: Spark would go on for seven
+        # minutes. It notices that nobody listens when the stream of an answer ends, which a living client renews.
+        "spark.connect.execute.reattachable.senderMaxStreamDuration": "10s",
+        "spark.connect.execute.manager.detachedTimeout": "20s",
+        "spark.connect.execute.manager.maintenanceInterval": "5s",
         "spark.executor.memory": memory,
         # The default, 200, is for clusters of another size. What is large is cut finer, so that less is spilled.
         "spark.sql.shuffle.partitions": str(2 * cores),
