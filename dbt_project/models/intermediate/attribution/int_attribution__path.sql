@@ -2,6 +2,7 @@
 with weighed as (
     select
         p.*,
+        coalesce(s.stage_changes, 0) as stage_changes,
         -- Half as much for every half-life before the path's last touch, in whole billionths, and never nothing.
         greatest(
             1,
@@ -13,67 +14,54 @@ with weighed as (
         ) * p.weight as decayed
     from {{ ref('int_attribution__path_touch') }} as p
     inner join {{ ref('attribution_parameters') }} as h on h.parameter = 'half_life_days'
+    left join {{ ref('int_attribution__stage_change') }} as s
+        on p.conversion_set = s.conversion_set and p.conversion_key = s.conversion_key and p.touch_id = s.touch_id
 ),
 
-numbered as (
-    select
-        conversion_set,
-        conversion_key,
-        customer_id,
-        converted_at,
-        conversions,
-        amount,
-        touch_id,
-        touched_at,
-        path_ends_at,
-        origin_id,
-        lag(origin_id) over by_number as previous_origin_id,
-        touch_number,
-        weight,
-        decayed,
-        is_first_channel,
-        is_first_source,
-        is_first_campaign,
-        count(*) over whole_path as touches,
-        max(case when channel_group <> 'Direct' then touch_number else 0 end) over whole_path as non_direct_number,
-        cast(sum(weight) over so_far as bigint) as weight_so_far,
-        cast(sum(weight) over whole_path as bigint) as weight_sum,
-        cast(sum(decayed) over so_far as bigint) as decayed_so_far,
-        cast(sum(decayed) over whole_path as bigint) as decayed_sum,
-        cast(sum(is_first_channel) over whole_path as bigint) as channels,
-        cast(sum(is_first_source) over whole_path as bigint) as sources,
-        cast(sum(is_first_campaign) over whole_path as bigint) as campaigns
-    from weighed
-    window -- by the key first: numbers are told apart faster than names
-        whole_path as (partition by conversion_key, conversion_set),
-        by_number as (partition by conversion_key, conversion_set order by touch_number),
-        so_far as (
-            partition by conversion_key, conversion_set
-            order by touch_number
-            rows between unbounded preceding and current row
-        )
-),
-
--- After the windows: before them a join makes each dearer, also where nobody asks for it.
 anchored as (
     select
-        n.*,
+        *,
         -- W-shaped: the first touch, and every move to a later stage, each an equal part.
-        coalesce(s.stage_changes, 0) + case when n.touch_number = 1 then 1 else 0 end as anchors
-    from numbered as n
-    left join {{ ref('int_attribution__stage_change') }} as s
-        on n.conversion_set = s.conversion_set and n.conversion_key = s.conversion_key and n.touch_id = s.touch_id
+        stage_changes + case when touch_number = 1 then 1 else 0 end as anchors
+    from weighed
 )
 
 select
-    *,
+    conversion_set,
+    conversion_key,
+    customer_id,
+    converted_at,
+    conversions,
+    amount,
+    touch_id,
+    touched_at,
+    path_ends_at,
+    origin_id,
+    lag(origin_id) over by_number as previous_origin_id,
+    touch_number,
+    weight,
+    decayed,
+    anchors,
+    is_first_channel,
+    is_first_source,
+    is_first_campaign,
+    count(*) over whole_path as touches,
+    max(case when channel_group <> 'Direct' then touch_number else 0 end) over whole_path as non_direct_number,
+    cast(sum(weight) over so_far as bigint) as weight_so_far,
+    cast(sum(weight) over whole_path as bigint) as weight_sum,
+    cast(sum(decayed) over so_far as bigint) as decayed_so_far,
+    cast(sum(decayed) over whole_path as bigint) as decayed_sum,
     cast(sum(anchors) over so_far as bigint) as anchors_so_far,
     cast(sum(anchors) over whole_path as bigint) as anchors_sum,
     cast(sum(case when anchors = 0 then 1 else 0 end) over so_far as bigint) as others_so_far,
-    cast(sum(case when anchors = 0 then 1 else 0 end) over whole_path as bigint) as others
+    cast(sum(case when anchors = 0 then 1 else 0 end) over whole_path as bigint) as others,
+    cast(sum(is_first_channel) over whole_path as bigint) as channels,
+    cast(sum(is_first_source) over whole_path as bigint) as sources,
+    cast(sum(is_first_campaign) over whole_path as bigint) as campaigns
 from anchored
-window
+window -- by the key first: numbers are told apart faster than names
     whole_path as (partition by conversion_key, conversion_set),
+    by_number as (partition by conversion_key, conversion_set order by touch_number),
     so_far as (
         partition by conversion_key, conversion_set
         order by touch_number
