@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import io
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import IO
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from deliveries import Bytes
 
 from customer360.connectors.amounts import currency_in, parse_amounts, read_amount
 from customer360.connectors.base import UnreadableFile
@@ -20,19 +18,6 @@ from customer360.connectors.encodings import find_encoding
 from customer360.connectors.stamps import localise, parse_stamps, read_stamp
 from customer360.connectors.text import CsvFile, Records, open_csv, sniff_delimiter
 from customer360.sources import Source
-
-
-@dataclass(frozen=True)
-class Bytes:
-    """A delivered file that is only its content."""
-
-    content: bytes
-    path: str = "in/file"
-
-    def open(self) -> IO[bytes]:
-        if self.content.startswith(b"\x1f\x8b"):
-            return gzip.open(io.BytesIO(self.content))  # type: ignore[return-value]
-        return io.BytesIO(self.content)
 
 
 def source(zone: str = "UTC", order: str = "ymd") -> Source:
