@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from customer360.dbt_runner import manifest_path
 from customer360.engines import Engine
+from customer360.engines.base import EngineError
 from customer360.publish.marts import published_marts
 
 MARTS = (
@@ -74,6 +76,28 @@ class Compared:
             "marts": len(marts),
             "differing_rows": sum(self._differing.values()),
         }
+
+
+class MartsByEngine(ABC):
+    """Every published mart of an engine, built when first asked for; what failed once fails again untried."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Marts | EngineError] = {}
+
+    def __getitem__(self, engine: str) -> Marts:
+        if engine not in self._found:
+            try:
+                self._found[engine] = self.build(engine)
+            except EngineError as error:
+                self._found[engine] = error
+        found = self._found[engine]
+        if isinstance(found, EngineError):
+            raise found
+        return found
+
+    @abstractmethod
+    def build(self, engine: str) -> Marts:
+        """The marts of one engine, with all their dbt tests."""
 
 
 def read_marts(engine: Engine) -> Marts:

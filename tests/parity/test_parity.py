@@ -17,7 +17,7 @@ from customer360.dbt_runner import run_dbt
 from customer360.engines import LakeFile, open_engine
 from customer360.settings import project_root
 from parity.adversarial import AS_OF, write_lake
-from parity.compare import MARTS, Compared, Marts, read_marts
+from parity.compare import MARTS, Compared, Marts, MartsByEngine, read_marts
 from parity.conftest import ENGINES, EngineSettings
 from parity.lifecycle_reference import STAGES, daily, dormant, local_day, median_days, stays
 from parity.standin import write_identity
@@ -29,20 +29,15 @@ MODELS = {
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
-class Built:
-    """Every published mart of an engine, built with all its dbt tests when first asked for."""
+class Built(MartsByEngine):
+    """The adversarial lake's."""
 
     def __init__(self, settings: EngineSettings, files: list[LakeFile]) -> None:
+        super().__init__()
         self.settings = settings
         self.files = files
-        self._marts: dict[str, Marts] = {}
 
-    def __getitem__(self, engine: str) -> Marts:
-        if engine not in self._marts:
-            self._marts[engine] = self._build(engine)
-        return self._marts[engine]
-
-    def _build(self, name: str) -> Marts:
+    def build(self, name: str) -> Marts:
         configured = load(project_root() / "dags" / "attribution.yml")
         night = {"as_of": f"{AS_OF:%Y-%m-%d %H:%M:%S}", "timezone": ZONE} | configured.as_vars()
         settings = self.settings[name]

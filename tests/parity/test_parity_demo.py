@@ -15,7 +15,7 @@ from customer360.ops import migrate
 from customer360.settings import Settings
 from customer360.sources import load_sources
 from customer360.times import parse_as_of
-from parity.compare import MARTS, Compared, Marts, read_marts
+from parity.compare import MARTS, Compared, Marts, MartsByEngine, read_marts
 from parity.conftest import ENGINES, EngineSettings
 
 FIRST_NIGHT = date(2026, 3, 2)
@@ -23,28 +23,24 @@ NIGHTS = 3
 CUSTOMERS = 120
 
 
-class Company:
+class Company(MartsByEngine):
     """One lake, ledger and identity registry; every engine builds the last night when first asked for.
 
     DuckDB does so as a slice, on the night before, so that customers of then are found to be one.
     """
 
     def __init__(self, settings: EngineSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
         self.settings = settings
         self._monkeypatch = monkeypatch
-        self._marts: dict[str, Marts] = {}
         before, self.as_of = _read_nights(settings["duckdb"])[-2:]
         self._night(settings["duckdb"], before)
 
-    def __getitem__(self, engine: str) -> Marts:
-        if engine not in self._marts:
-            self._marts[engine] = self._build(self.settings[engine])
-        return self._marts[engine]
-
-    def _build(self, settings: Settings) -> Marts:
+    def build(self, engine: str) -> Marts:
+        settings = self.settings[engine]
         self._night(settings, self.as_of)
-        with open_engine(settings) as engine:
-            return read_marts(engine)
+        with open_engine(settings) as opened:
+            return read_marts(opened)
 
     def _night(self, settings: Settings, as_of: datetime) -> None:
         self._monkeypatch.setenv("C360_ENGINE", settings.engine)
