@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -140,6 +141,35 @@ def test_every_table_that_leaves_has_an_exposure_with_owner_and_address(company:
         assert exposure["url"].startswith("http")
         assert exposure["description"].strip()
         assert {key for key in exposure["depends_on"]["nodes"] if "marketing__" in key} == models, exposure["name"]
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("limit {{ var('many') }}", "no other macro than"),
+        ("{% if true %}limit 1{% endif %}", "no statements"),
+        ("union all select * from {{ ref('int_customer__profile') }}", "only refer to published marts"),
+    ],
+)
+def test_what_leaves_the_house_reads_published_marts_by_macros_that_are_known(
+    words: str, refusal: str, company: Company, tmp_path: Path
+) -> None:
+    found = json.loads(manifest_path(company.settings).read_text("utf-8"))
+    (node,) = (node for node in found["nodes"].values() if node["name"] == "marketing__attribution")
+    node["raw_code"] += f"\n{words}"
+    (tmp_path / "manifest.json").write_text(json.dumps(found), "utf-8")
+    with pytest.raises(MartError, match=refusal):
+        marketing_tables(tmp_path / "manifest.json")
+
+
+def test_a_telephone_number_in_a_name_is_withheld_where_marketing_reads(company: Company) -> None:
+    (table,) = (each for each in marketing_tables(manifest_path(company.settings)) if each.views[0] == "attribution")
+    rows = """(select 'campaign' as grain, 'first' as model, 'order' as conversion_set, date '2026-03-01' as month,
+        '(all)' as acquisition_source, '(all)' as channel_group, '(all)' as traffic_source, name as campaign,
+        1 as conversions, 1 as amount, 0 as spend from unnest(array['call +49 30 1234567', 'spring 2026']) as name)"""
+    asked = table.rendered({"attribution_summary": rows})
+    told = company.ask(f"select campaign from ({asked}) as t".replace("%", "%%"))
+    assert sorted(told) == [("(withheld)",), ("spring 2026",)]
 
 
 # Who may read ------------------------------------------------------------------------------------
