@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from customer360 import nightly, postgres
+from customer360.ops import migrate
 from customer360.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -45,3 +48,16 @@ def export(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         "C360_ENGINE": settings.engine,
     }.items():
         monkeypatch.setenv(name, str(value))
+
+
+def publish_night(settings: Settings, night: datetime) -> None:
+    """What lies in the landing of a project with a database of its own, read and published as of `night`."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        export(settings, monkeypatch)
+        with postgres.connect(settings, application_name="test") as connection:
+            migrate(connection)
+        for source in nightly.source_names():
+            for delivery in nightly.discover(source, night):
+                nightly.load(source, delivery, night)
+        for _ in nightly.run_night(night, "test", approve=True):
+            pass

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -216,7 +216,8 @@ def _write_results(target: Path, found: RunExecutionResult) -> None:
     """What of dbt's own file is read: every node, how it ended, its seconds, and rows that a test found."""
     names = ("status", "execution_time", "failures")
     rows = [{"unique_id": each.node.unique_id} | {name: getattr(each, name) for name in names} for each in found]
-    _replace(target / "run_results.json", json.dumps({"results": rows}))
+    with _whole(target / "run_results.json") as unfinished:
+        unfinished.write_text(json.dumps({"results": rows}), "utf-8")
 
 
 def _write_manifest(target: Path, manifest: Manifest, kept: str) -> None:
@@ -226,14 +227,17 @@ def _write_manifest(target: Path, manifest: Manifest, kept: str) -> None:
     if described.exists() and mark.exists() and mark.read_text("utf-8") == kept:
         return
     mark.unlink(missing_ok=True)
-    manifest.write(str(described.with_suffix(".unfinished")))
-    described.with_suffix(".unfinished").replace(described)
-    _replace(mark, kept)
+    with _whole(described) as unfinished:
+        manifest.write(str(unfinished))
+    with _whole(mark) as unfinished:
+        unfinished.write_text(kept, "utf-8")
 
 
-def _replace(path: Path, text: str) -> None:
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Where to write what then stands at `path`: whole or not at all, also where two processes write at once."""
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(text, "utf-8")
+    yield unfinished
     unfinished.replace(path)
 
 
@@ -253,13 +257,12 @@ def _read(kept: Path) -> Manifest | None:
 
 
 def _keep(manifest: Manifest, kept: Path) -> None:
-    """Whole or not at all, also where two processes parse at once."""
+    """Write it there, and remove what was unused for longest."""
     from dbt.parser.manifest import extended_mashumaro_encoder
 
     kept.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = kept.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
-    unfinished.replace(kept)
+    with _whole(kept) as unfinished:
+        unfinished.write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
     with contextlib.suppress(FileNotFoundError):  # another process removes them, too
         by_use = sorted(kept.parent.glob("*.msgpack"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in by_use[_KEPT:]:

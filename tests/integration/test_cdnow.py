@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from customer360 import nightly, postgres
-from customer360.ops import migrate
+from customer360 import postgres
 from customer360.settings import Settings
-from projects import export, make_settings
+from projects import make_settings, publish_night
 
 pytestmark = pytest.mark.slow  # a night of its own
 NIGHT = datetime(1998, 7, 1, tzinfo=UTC)
@@ -41,14 +40,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, cluster: Settings, sampl
     settings.sources.write_text(SOURCES, "utf-8")
     Path(settings.landing).mkdir()
     (Path(settings.landing) / "CDNOW_master.txt").write_bytes((samples / "value/CDNOW_master.txt").read_bytes())
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        export(settings, monkeypatch)
-        with postgres.connect(settings, application_name="test") as connection:
-            migrate(connection)
-        for delivery in nightly.discover("cdnow", NIGHT):
-            nightly.load("cdnow", delivery, NIGHT)
-        for _ in nightly.run_night(NIGHT, "test", approve=True):
-            pass
+    publish_night(settings, NIGHT)
     return settings
 
 

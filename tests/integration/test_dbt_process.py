@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from customer360.dbt_runner import DbtError, manifest_path, run_dbt, target_path
 from customer360.engines import open_engine
 from customer360.settings import Settings
 from projects import PROJECT, make_settings
+from waiting import until
 
 PROJECT_FILE = (
     "{name: small, version: 1.0.0, profile: customer360, model-paths: [models], vars: {as_of: null, kind: a}}"
@@ -139,10 +138,3 @@ with open_engine(settings) as engine:
     for each in left:
         each.kill()
     assert not left
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)

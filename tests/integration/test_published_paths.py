@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from customer360 import nightly, postgres
-from customer360.ops import migrate
+from customer360 import postgres
 from customer360.settings import Settings
-from projects import export, make_settings
+from projects import make_settings, publish_night
 from unit.test_markov import Path as CountedPath
 from unit.test_markov import reference
 
@@ -81,15 +80,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, cluster: Settings) -> Se
     for name, rows in (("touches", touches), ("purchases", purchases)):
         with (landing / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(rows)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        export(settings, monkeypatch)
-        with postgres.connect(settings, application_name="test") as connection:
-            migrate(connection)
-        for source in nightly.source_names():
-            for delivery in nightly.discover(source, NIGHT):
-                nightly.load(source, delivery, NIGHT)
-        for _ in nightly.run_night(NIGHT, "test", approve=True):
-            pass
+    publish_night(settings, NIGHT)
     return settings
 
 

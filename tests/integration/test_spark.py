@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +23,7 @@ from customer360.engines import Engine, LakeFile, open_engine, spark_cluster, sp
 from customer360.engines.spark import SparkEngine
 from customer360.engines.spark_runtime import iceberg_jar
 from customer360.settings import Settings
+from waiting import until
 
 pytestmark = pytest.mark.spark
 
@@ -105,12 +105,6 @@ def computing(settings: Settings) -> bool:
     before = [sum(each.cpu_times()[:2]) for each in executors]
     time.sleep(1)
     return any(sum(each.cpu_times()[:2]) > was + 0.25 for each, was in zip(executors, before, strict=True))
-
-
-def until(happened: Callable[[], bool], patience_s: float, otherwise: str) -> None:
-    deadline = time.monotonic() + patience_s
-    while not happened():
-        assert time.monotonic() < deadline, otherwise
 
 
 # The lake -----------------------------------------------------------------------------------------

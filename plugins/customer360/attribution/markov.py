@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -141,7 +142,7 @@ def _rows(grain: str, conversion_set: str, dimensions: Sequence[str], chain: Cha
         }
 
 
-def assemble(transitions: Sequence[Mapping[str, Any]], named: Mapping[int, State]) -> Chain | None:
+def assemble(transitions: Rows, named: Mapping[int, State]) -> Chain | None:
     """The chain of counted transitions between origins, by what `named` calls each; None if no path converts.
 
     Rows are {origin, next, journeys, amount}: origin None is the start; next None is the end of `journeys` that
@@ -202,12 +203,12 @@ def _count(engine: Engine, config: AttributionConfig) -> dict[str, list[dict[str
         told.append(_move(row["previous_origin_id"], row["origin_id"], row["journeys"]))
         if row["is_last"]:
             told.append(_move(row["origin_id"], None, row["journeys"], amount=row["amount"]))
-    everyone = engine.read(_everyone(engine)).to_pylist() if config.transform == "every" else []
+    if config.transform == "every":
+        lost = partial(_lost_as_they_are, engine, engine.read(_everyone(engine)).to_pylist())
+    else:
+        lost = partial(_lost_transformed, engine, config)
     for name, told in counted.items():
-        if config.transform == "every":
-            told += _lost_as_they_are(engine, everyone, name)
-        else:
-            told += _lost_transformed(engine, config, name)
+        told += lost(name)
     return counted
 
 
