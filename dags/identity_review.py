@@ -45,7 +45,11 @@ def identity_review() -> None:
             defaults=reviews.LATER,
             params={"reason": Param("", type="string", title="Reason")},
             response_timeout=timedelta(hours=20),
-            retries=0,
+            # An answer in the second in which the task begins to wait can make Airflow take it for failed:
+            # it asks again then.
+            retries=3,
+            retry_delay=timedelta(seconds=10),
+            retry_exponential_backoff=False,
             pool="default_pool",
             execution_timeout=None,
         )
