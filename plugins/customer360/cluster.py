@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import pwd
 import re
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+
+LOG = logging.getLogger(__name__)
 
 USER = "customer360"
 DATABASE = "customer360"
@@ -98,9 +101,7 @@ def stop(home: Path, *, mode: str = "fast") -> bool:
         known = _state(home)
         if known is None or _running_port(known) is None:
             return False
-        options = ("-D", known.data, "-m", mode, "-w", "-t", str(_PATIENCE_S))
-        if _run(known.binaries, "pg_ctl", "stop", *options).returncode:
-            raise PostgresError(f"the private PostgreSQL in {known.data} did not stop within {_PATIENCE_S} s")
+        _stop(known, mode)
         return True
 
 
@@ -242,6 +243,12 @@ def _libraries(binaries: Path) -> dict[str, str]:
     return {"LD_LIBRARY_PATH": str(binaries.parent / "lib")} if ".pg0" in binaries.parts else {}
 
 
+def _stop(cluster: Cluster, mode: str) -> None:
+    options = ("-D", cluster.data, "-m", mode, "-w", "-t", str(_PATIENCE_S))
+    if _run(cluster.binaries, "pg_ctl", "stop", *options).returncode:
+        raise PostgresError(f"the private PostgreSQL in {cluster.data} did not stop within {_PATIENCE_S} s")
+
+
 def _durable() -> bool:
     return os.environ.get("C360_FSYNC") != "off"
 
@@ -254,6 +261,7 @@ def _initialise(home: Path, cluster: Cluster) -> Cluster:
     folder = _owned_folder(home / "data", home)
     cluster = replace(cluster, data=str(folder / "cluster"))
     _write_state(home, cluster)
+    _put_aside(cluster)
     partial, secret = folder / "new", folder / "password"
     if partial.exists():
         shutil.rmtree(partial)
@@ -274,6 +282,18 @@ def _initialise(home: Path, cluster: Cluster) -> Cluster:
         raise PostgresError(f"initdb ended with {made.returncode}; {made.stderr.strip()[-500:]}")
     partial.rename(cluster.data)
     return cluster
+
+
+def _put_aside(cluster: Cluster) -> None:
+    """Rename data whose state, and with it the password, was deleted: nobody can read them, nobody else may."""
+    abandoned = Path(cluster.data)
+    if not abandoned.exists():
+        return
+    if _running_port(cluster):
+        _stop(cluster, "fast")
+    number = sum(1 for _ in abandoned.parent.glob(f"{abandoned.name}.abandoned-*")) + 1
+    aside = abandoned.rename(f"{abandoned}.abandoned-{number}")
+    LOG.warning("the data of a private PostgreSQL whose state was deleted lie now in %s", aside)
 
 
 def _launch(home: Path, cluster: Cluster) -> Cluster:

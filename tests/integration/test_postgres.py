@@ -167,6 +167,25 @@ def test_under_a_folder_nobody_else_may_enter_its_data_lie_elsewhere(tmp_path: P
     assert not folder.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a folder that nobody may")
+def test_data_whose_state_was_deleted_are_put_aside(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    settings = make(closed)
+    first = postgres.start(settings)
+    folder = Path(first.data).parent
+    shutil.rmtree(closed / "postgres")  # as by somebody who deletes his clone and clones again
+    try:
+        assert ask(settings, "select 1") == [(1,)]
+        second = postgres.start(settings)
+        assert second.data == first.data
+        assert second.password != first.password
+        assert [path.name for path in folder.glob("*abandoned*")] == ["cluster.abandoned-1"]
+    finally:
+        postgres.drop(settings)
+    assert not folder.exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="somebody else's folder can be made by root only")
 def test_a_link_laid_in_its_way_is_not_followed(tmp_path: Path) -> None:
     closed, target = tmp_path / "closed", tmp_path / "target"
