@@ -89,7 +89,7 @@ def differing(one: dict[str, Rows], other: dict[str, Rows]) -> dict[str, int]:
         pytest.param("duckdb", 1, 4, marks=pytest.mark.slow),
         pytest.param("postgres", 2, 3, marks=pytest.mark.slow),
         pytest.param("duckdb", 3, 6, marks=pytest.mark.slow),
-        pytest.param("spark", 4, 3, marks=pytest.mark.spark),
+        pytest.param("spark", 4, 3, marks=[pytest.mark.spark, pytest.mark.timeout(2400)]),
     ],
 )
 def test_a_slice_gives_what_everything_gives(
