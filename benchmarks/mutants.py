@@ -87,7 +87,7 @@ class Company:
             write_identity(engine, AS_OF)
             engine.release()
             whole = "+tag:identity_input tag:whole"
-            run_dbt(self.settings, engine, "build", select="+tag:marts", exclude=whole, vars=night)
+            run_dbt(self.settings, engine, "build", select="+tag:marts tag:tally", exclude=whole, vars=night)
             markov.solve(engine, self.config)
             engine.release()
             run_dbt(self.settings, engine, "build", select="tag:whole", vars=night)

@@ -118,6 +118,7 @@ def stage(night: Night) -> Night:
             slices.write_batches(engine, files)
             engine.release()
             night |= {"is_slice": found.since is not None, "whole_because": found.reason, "slice_records": records}
+            night["since_time"] = found.since and found.since.astimezone(UTC).time().isoformat()
             result = run_dbt(settings, engine, "build", select="+tag:identity_input", vars=_vars(night))
         figures["rows"] = len(files)
     return night | {"files": len(files), "staging_models": len(result.nodes), "dbt_tests": count_tests(result.nodes)}
@@ -164,15 +165,28 @@ def transform(night: Night) -> Night:
         without = "+tag:identity_input tag:whole" + (" resource_type:seed" if night["is_slice"] else "")
         # Anew, or a seed that has another column now would not fit its table.
         anew = () if night["is_slice"] else ("--full-refresh",)
-        nodes = run_dbt(settings, engine, "build", *anew, select="+tag:marts", exclude=without, vars=_vars(night)).nodes
+        if night["is_slice"]:
+            slices.touch(engine)
+            engine.release()
+        nodes = run_dbt(
+            settings, engine, "build", *anew, select="+tag:marts tag:tally", exclude=without, vars=_vars(night)
+        ).nodes
         held = slices.read_state(engine)
         if held is None:
             raise NightFailed("the engine was emptied while the night ran")
-        if night["is_slice"] and not slices.merge(engine, slices.sliced(manifest_path(settings))):
-            held = replace(held, publication_id=None)  # nobody knows any more what differs from what is served
+        whole = _vars(night | {"is_slice": False})
+        if night["is_slice"]:
+            manifest = manifest_path(settings)
+            is_first_try = slices.merge(engine, slices.sliced(manifest))
+            if not is_first_try:
+                held = replace(held, publication_id=None)  # nobody knows any more what differs from what is served
+            if is_first_try and night["since_time"] == _as_of(night).time().isoformat():
+                slices.add(engine, slices.tallies(manifest))
+            else:
+                engine.release()
+                nodes += run_dbt(settings, engine, "build", select="tag:tally", vars=whole).nodes
         markov.solve(engine, attribution_of(settings))
         engine.release()
-        whole = _vars(night | {"is_slice": False})
         nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
         model = night["identity"]["linkage_model"]
         slices.write_state(engine, replace(held, is_complete=True, linkage_model=model))

@@ -3,7 +3,8 @@
 A slice is every record that may end with another customer, or in another row of a mart, than last night:
 those of batches that came or went, those whose date has come, and all that are tied to them by an identifier
 or a reference. The same models build it, in schemas of its own (`engines.base.SLICE`), and what differs
-replaces the rows of the whole marts. A mart that sums over customers is built whole, from whole marts.
+replaces the rows of the whole marts. Sums over all customers are kept by tallies, to which a slice adds what its rows
+change; a mart that reads them is built whole.
 
 The slice is right only where the engine still holds what the night before left. `plan` says whether it does.
 """
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import fsspec
@@ -102,6 +103,17 @@ class Sliced:
     column: str
     key: tuple[str, ...]  # of a published mart; empty: rows are replaced without looking at them
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A relation of sums by group, to which a slice adds what it changes. `rows`: the column that counts the rows of
+    a group; a group without any is gone."""
+
+    schema: str
+    name: str
+    by: tuple[str, ...]
+    rows: str
 
 
 # State --------------------------------------------------------------------------------------------
@@ -439,29 +451,67 @@ def _stamp(moment: datetime) -> str:
 
 def sliced(manifest: Path) -> list[Sliced]:
     """Models with `meta.slice`, by name."""
-    nodes = json.loads(manifest.read_text("utf-8"))["nodes"].values()
     found = []
-    for node in nodes:
-        meta = node["config"].get("meta", {}) if node["resource_type"] == "model" else {}
+    for node, schema, meta in _models(manifest):
         if "slice" in meta:
             key = tuple(meta.get("key", ()))
             columns = tuple(each["name"] for each in node["columns"].values()) if key else ()
-            schema = node["schema"].removeprefix("c360_").removeprefix(SLICE)
             found.append(Sliced(schema, node["name"], meta["slice"], key, columns))
     return sorted(found, key=lambda each: each.name)
 
 
+def tallies(manifest: Path) -> list[Tally]:
+    """Models with `meta.tally`, by name."""
+    found = []
+    for node, schema, meta in _models(manifest):
+        if "tally" in meta:
+            found.append(Tally(schema, node["name"], tuple(meta["tally"]["by"]), meta["tally"]["rows"]))
+    return sorted(found, key=lambda each: each.name)
+
+
+def _models(manifest: Path) -> Iterable[tuple[Mapping[str, Any], str, Mapping[str, Any]]]:
+    """Each model with its schema, as the engine calls it, and its meta."""
+    for node in json.loads(manifest.read_text("utf-8"))["nodes"].values():
+        if node["resource_type"] == "model":
+            yield node, node["schema"].removeprefix("c360_").removeprefix(SLICE), node["config"].get("meta", {})
+
+
+def touch(engine: Engine) -> None:
+    """Note whose rows the slice takes the place of, before any of them goes."""
+    if not engine.has(SLICE + "lake", "touched_customer"):
+        engine.define(SLICE + "lake", "touched_customer", _touched_customers(engine))
+
+
+def add(engine: Engine, counted: Sequence[Tally]) -> None:
+    """Add to tallies what the slice changes. May not be done twice: after a try that was cut short they are counted
+    anew."""
+    for tally in counted:
+        whole, tonight = (engine.qualify(prefix + tally.schema, tally.name) for prefix in ("", SLICE))
+        names = engine.read(f"select * from {whole} where 1 = 0").column_names
+        sums = [f"sum({name}) as {name}" for name in names if name not in tally.by]
+        by, columns = ", ".join(tally.by), ", ".join(names)
+        engine.define(
+            SLICE + tally.schema,
+            f"{tally.name}__sum",
+            f"select {by}, {', '.join(sums)}"
+            f" from (select {columns} from {whole} union all select {columns} from {tonight}) as both_sides"
+            f" group by {by} having sum({tally.rows}) <> 0",
+        )
+        engine.run(f"delete from {whole} where 1 = 1")
+        summed = engine.qualify(SLICE + tally.schema, f"{tally.name}__sum")
+        engine.run(f"insert into {whole} ({columns}) select {columns} from {summed}")
+
+
 def merge(engine: Engine, relations: Sequence[Sliced]) -> bool:
-    """Put the slice in place. `<mart>__changed` and `<mart>__gone` in the slice's schema then say which rows of a
-    mart were put in, and the keys of those that were taken out for good.
+    """Put the slice in place, after `touch`. `<mart>__changed` and `<mart>__gone` in the slice's schema then say which
+    rows of a mart were put in, and the keys of those that were taken out for good.
 
     May be tried again after it was killed anywhere; then these are only a part of it, and False is returned.
     """
-    is_first_try = not engine.has(SLICE + "lake", "touched_customer")
+    is_first_try = not engine.has(SLICE + "lake", "left_identifier")
     if is_first_try:  # what the slice replaces, found before anything is replaced
         engine.define(SLICE + "lake", "replaced_group", _replaced_groups(engine))
         engine.define(SLICE + "lake", "left_identifier", _left_identifiers(engine))
-        engine.define(SLICE + "lake", "touched_customer", _touched_customers(engine))
     for relation in relations:
         if relation.key:
             _replace_changed(engine, relation)

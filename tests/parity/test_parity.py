@@ -48,7 +48,7 @@ class Built(MartsByEngine):
             write_identity(engine, AS_OF)
             engine.release()
             built = "+tag:identity_input tag:whole"
-            run_dbt(settings, engine, "build", select="+tag:marts", exclude=built, vars=night)
+            run_dbt(settings, engine, "build", select="+tag:marts tag:tally", exclude=built, vars=night)
             markov.solve(engine, configured)
             engine.release()
             run_dbt(settings, engine, "build", select="tag:whole", vars=night)

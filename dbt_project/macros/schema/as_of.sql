@@ -12,3 +12,8 @@
     {%- else -%} cast({{ as_of() }} as date)
     {%- endif -%}
 {%- endmacro %}
+
+{#- The night, as a number of whole days of 24 hours since 1970 (UTC). -#}
+{% macro night_day() -%}
+    {{ days_between("cast('1970-01-01 00:00:00' as timestamp)", as_of()) }}
+{%- endmacro %}

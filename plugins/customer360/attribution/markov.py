@@ -188,23 +188,22 @@ def _without_unused(chain: Chain) -> Chain:
 def _origins(engine: Engine) -> str:
     """Origins of all touches with their dimensions."""
     return f"""
-        select origin_id, max(acquisition_source) as acquisition_source, max(channel_group) as channel_group,
-            max(traffic_source) as traffic_source, coalesce(max(campaign), '(none)') as campaign
-        from {engine.qualify("marts", "attribution_touches")}
-        group by origin_id
+        select origin_id, acquisition_source, channel_group, traffic_source, coalesce(campaign, '(none)') as campaign
+        from {_tally(engine, "touched_origin")}
     """
 
 
 def _count(engine: Engine, config: AttributionConfig) -> dict[str, list[dict[str, Any]]]:
     """{conversion set: transitions, as `assemble` takes them}."""
     counted: dict[str, list[dict[str, Any]]] = {each.conversion_set: [] for each in config.conversions}
-    for row in engine.read(_converted(engine)).to_pylist():
+    for row in engine.read(f"select * from {_tally(engine, 'converted_step')}").to_pylist():
         told = counted[row["conversion_set"]]
         told.append(_move(row["previous_origin_id"], row["origin_id"], row["journeys"]))
         if row["is_last"]:
             told.append(_move(row["origin_id"], None, row["journeys"], amount=row["amount"]))
     if config.transform == "every":
-        lost = partial(_lost_as_they_are, engine, engine.read(_everyone(engine)).to_pylist())
+        answered = engine.read(f"select * from {_tally(engine, 'answered_step')}").to_pylist()
+        lost = partial(_lost_as_they_are, engine.read(_everyone(engine)).to_pylist(), answered)
     else:
         lost = partial(_lost_transformed, engine, config)
     for name, told in counted.items():
@@ -216,16 +215,17 @@ def _move(origin: int | None, following: int | None, journeys: Any, **more: Any)
     return {"origin": origin, "next": following, "journeys": int(journeys), "amount": 0, "is_lost": False} | more
 
 
-def _converted(engine: Engine) -> str:
-    """Transitions of the paths that converted, and what their last touches converted to. Refunds are no journeys, but
-    their amounts count."""
+def _everyone(engine: Engine) -> str:
+    """Steps between all touches of all customers."""
     return f"""
-        select conversion_set, previous_origin_id, origin_id, is_last, cast(sum(conversions) as bigint) as journeys,
-            cast(sum(amount) as decimal(30, 2)) as amount
-        from {engine.qualify("marts", "attribution_credit")}
-        where touch_id is not null
-        group by conversion_set, previous_origin_id, origin_id, is_last
+        select previous_origin_id, origin_id, is_last_touch, cast(sum(touches) as bigint) as touches
+        from {_tally(engine, "step")}
+        group by previous_origin_id, origin_id, is_last_touch
     """
+
+
+def _tally(engine: Engine, name: str) -> str:
+    return engine.qualify("intermediate", f"int_attribution__{name}")
 
 
 def _last_converted(engine: Engine, conversion_set: str) -> str:
@@ -237,53 +237,27 @@ def _last_converted(engine: Engine, conversion_set: str) -> str:
     """
 
 
-def _everyone(engine: Engine) -> str:
-    """Transitions between all touches of all customers."""
-    return f"""
-        select previous_origin_id, origin_id, is_last_touch, cast(count(*) as bigint) as journeys
-        from {engine.qualify("marts", "attribution_touches")} group by previous_origin_id, origin_id, is_last_touch
-    """
-
-
-def _lost_as_they_are(engine: Engine, everyone: Rows, conversion_set: str) -> list[dict[str, Any]]:
-    """Journeys that led nowhere: each customer's touches after the last conversion, or all. Few customers convert: what
-    all customers' touches count (`everyone`) is computed once, and only those who did are looked at here. Of theirs
-    after the last conversion only the first is needed: a journey begins anew with it, unless nothing came before."""
-    converters = f"""
-        with told as (
-            select t.customer_id, t.touch_id, t.touched_at, t.previous_origin_id, t.origin_id, t.is_last_touch,
-                t.touched_at > c.converted_at as is_after
-            from {engine.qualify("marts", "attribution_touches")} as t
-            inner join ({_last_converted(engine, conversion_set)}) as c on t.customer_id = c.customer_id
-        ),
-        anew as (
-            select previous_origin_id, origin_id, is_last_touch,
-                row_number() over (partition by customer_id order by touched_at, touch_id) as place
-            from told
-            where is_after
-        )
-        select previous_origin_id, origin_id, is_last_touch, false as is_anew, cast(count(*) as bigint) as journeys
-        from told where not is_after group by previous_origin_id, origin_id, is_last_touch
-        union all
-        select previous_origin_id, origin_id, is_last_touch, true, cast(count(*) as bigint)
-        from anew where place = 1 and previous_origin_id is not null
-        group by previous_origin_id, origin_id, is_last_touch
-    """
+def _lost_as_they_are(everyone: Rows, answered: Rows, conversion_set: str) -> list[dict[str, Any]]:
+    """Journeys that led nowhere: each customer's touches after the last conversion, or all. Few customers convert: of
+    the steps of `everyone` those that led to a conversion are taken off. Of what came after the last conversion only
+    the first touch is needed: a journey begins anew with it, unless nothing came before."""
     found: dict[tuple[int | None, int | None], int] = {}
 
     def add(origin: int | None, following: int | None, journeys: int) -> None:
         found[origin, following] = found.get((origin, following), 0) + journeys
 
     for row in everyone:
-        add(row["previous_origin_id"], row["origin_id"], row["journeys"])
+        add(row["previous_origin_id"], row["origin_id"], row["touches"])
         if row["is_last_touch"]:
-            add(row["origin_id"], None, row["journeys"])
-    for row in engine.read(converters).to_pylist():
-        add(row["previous_origin_id"], row["origin_id"], -row["journeys"])
+            add(row["origin_id"], None, row["touches"])
+    for row in answered:
+        if row["conversion_set"] != conversion_set:
+            continue
+        add(row["previous_origin_id"], row["origin_id"], -row["touches"])
         if row["is_anew"]:
-            add(None, row["origin_id"], row["journeys"])
+            add(None, row["origin_id"], row["touches"])
         elif row["is_last_touch"]:
-            add(row["origin_id"], None, -row["journeys"])
+            add(row["origin_id"], None, -row["touches"])
     return [
         _move(origin, following, journeys, is_lost=following is None)
         for (origin, following), journeys in found.items()

@@ -5,5 +5,5 @@ select
     max(channel_group) as channel_group,
     max(traffic_source) as traffic_source,
     coalesce(max(campaign), '(none)') as campaign
-from {{ ref('attribution_touches') }}
+from {{ ref('int_attribution__touched_origin') }}
 group by origin_id

@@ -10,23 +10,12 @@ stages as (
 
 numbers as ({{ day_numbers() }}),
 
-dated as (
-    select {{ local_date('occurred_at') }} as day, from_stage, to_stage
-    from {{ ref('lifecycle_transitions') }}
-),
-
-moves as (
-    select day, from_stage, to_stage, count(*) as moved
-    from dated
-    group by day, from_stage, to_stage
-),
-
 sides as (
     select day, to_stage as stage, moved as entries, 0 as exits
-    from moves
+    from {{ ref('int_lifecycle__move') }}
     union all
     select day, from_stage, 0, moved
-    from moves
+    from {{ ref('int_lifecycle__move') }}
     where from_stage is not null
 ),
 
@@ -38,7 +27,7 @@ days as (
 
 bounds as (
     select greatest(min(m.day), {{ as_of_date() }} - max(r.value)) as first_day
-    from moves as m
+    from {{ ref('int_lifecycle__move') }} as m
     inner join rules as r on r.parameter = 'daily_days'
 ),
 

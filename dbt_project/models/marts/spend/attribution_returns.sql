@@ -3,9 +3,9 @@
 with touched as (
     select t.month, o.acquisition_source, o.channel_group, o.campaign, sum(t.touches) as touches
     from (
-        select origin_id, {{ month_start('touched_at') }} as month, count(*) as touches
-        from {{ ref('attribution_touches') }}
-        group by 1, 2
+        select origin_id, month, sum(touches) as touches
+        from {{ ref('int_attribution__step') }}
+        group by origin_id, month
     ) as t
     inner join {{ ref('attribution_origins') }} as o on t.origin_id = o.origin_id
     group by 1, 2, 3, 4
