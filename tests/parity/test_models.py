@@ -71,6 +71,19 @@ def test_every_model_with_a_rule_has_a_unit_test(built: Settings) -> None:
     }
 
 
+def test_a_tally_counts_what_a_slice_replaces(built: Settings) -> None:
+    nodes = _manifest(built)["nodes"]
+    tallies = {key: node for key, node in nodes.items() if "tally" in node["config"]["meta"]}
+    assert tallies
+    for key, node in tallies.items():
+        assert "tally" in node["tags"], key
+        read = [nodes[name] for name in node["depends_on"]["nodes"] if name in nodes]
+        assert not [each["name"] for each in read if "whole" in each["tags"]], key
+        assert {each["config"]["meta"]["slice"] for each in read if "slice" in each["config"]["meta"]} <= {
+            "customer_id"
+        }
+
+
 def test_the_documentation_builds_and_describes_every_column_of_every_mart(built: Settings) -> None:
     with open_engine(built) as engine:
         run_dbt(built, engine, "docs", "generate", "--static", vars=NIGHT)

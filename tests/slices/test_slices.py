@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from customer360 import nightly, postgres
+from customer360 import nightly, postgres, slices
 from customer360.dbt_runner import manifest_path
 from customer360.engines import open_engine
 from customer360.publish import publication
@@ -72,6 +72,15 @@ def marts(settings: Settings, schema: str | None = None) -> dict[str, Rows]:
     return found
 
 
+def tallied(settings: Settings) -> dict[str, Rows]:
+    """Rows of every tally in the engine."""
+    with open_engine(settings) as engine:
+        return {
+            each.name: _rows(engine.read(f"select * from {engine.qualify(each.schema, each.name)}"))
+            for each in slices.tallies(manifest_path(settings))
+        }
+
+
 def _rows(table: pa.Table) -> Rows:
     return Counter(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
@@ -108,15 +117,17 @@ def test_a_slice_gives_what_everything_gives(
     teach(settings, FIRST)
     sliced = united = quiet = restated = 0
     for number in range(nights):
-        as_of = FIRST + timedelta(days=number)
+        # The last night is at another time of day, as where the clock was put on: days in a stage begin at it.
+        as_of = FIRST + timedelta(days=number, hours=number == nights - 1)
         with postgres.connect(settings, application_name="test") as connection:
             company.night(connection, as_of, 160 if number == 0 else 12)
         _use(settings, monkeypatch)
         night = serve(settings, build(as_of))
         sliced += night["is_slice"]
         quiet += _quiet(settings) if night["is_slice"] else 0
-        found = marts(settings)
+        found, sums = marts(settings), tallied(settings)
         assert found["customer_360"], "nothing was built"
+        assert all(sums.values()), "nothing was counted"
         assert not differing(found, marts(settings, "serving")), "what is served is not what was built"
         with postgres.connect(settings, application_name="test") as connection:
             assert not unexplained(connection, night["publication_id"]) or number == 0
@@ -132,6 +143,7 @@ def test_a_slice_gives_what_everything_gives(
         other = marts(whole)
         differ = differing(found, other)
         assert not differ, (number, {name: (found[name] - other[name], other[name] - found[name]) for name in differ})
+        assert not differing(sums, tallied(whole)), number
         with open_engine(whole) as opened:
             united += opened.read("select count(*) as n from identity.similarity where is_link").column("n")[0].as_py()
             opened.reset()
@@ -181,12 +193,14 @@ nightly.transform(json.loads(sys.argv[1]))
         ("marts", 9),
         pytest.param("marts", 1, marks=pytest.mark.slow),
         pytest.param("identity", 5, marks=pytest.mark.slow),
+        pytest.param("intermediate", 7, marks=pytest.mark.slow),
     ],
 )
 def test_a_slice_killed_while_it_takes_its_place_is_finished_by_the_next_try(
     schema: str, statements: int, settings: Settings, whole: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After so many statements of `merge` on a schema: a mart or some are of tonight, or all and identity in part."""
+    """After so many statements of `merge` on a schema: a mart or some are of tonight, or all and identity or
+    tallies in part."""
     settings.sources.write_text(SOURCES, "utf-8")
     company = Company(Path(settings.lake), 7)
     for as_of, records in ((FIRST, 60), (FIRST + timedelta(days=1), 20)):
@@ -199,13 +213,20 @@ def test_a_slice_killed_while_it_takes_its_place_is_finished_by_the_next_try(
     killed = subprocess.run([sys.executable, "-c", KILLED, json.dumps(night), schema, str(statements)], check=False)
     assert killed.returncode == -signal.SIGKILL
     serve(settings, nightly.transform(night))
-    found = marts(settings)
+    found, sums = marts(settings), tallied(settings)
     assert not differing(found, marts(settings, "serving"))
     _use(whole, monkeypatch)
     build(as_of)
     assert not differing(found, marts(whole))
+    assert not differing(sums, tallied(whole))
     with open_engine(settings) as one, open_engine(whole) as other:
-        found = ("customer_record", "customer_identifier", "customer", "identifier_class", "record_group", "node_group")
-        for table in found:
+        for table in (
+            "customer_record",
+            "customer_identifier",
+            "customer",
+            "identifier_class",
+            "record_group",
+            "node_group",
+        ):
             query = f"select * from identity.{table} order by all"
             assert one.read(query).equals(other.read(query)), table
