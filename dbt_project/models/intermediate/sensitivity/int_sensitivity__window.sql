@@ -81,9 +81,9 @@ credited as (
         ) as last_non_direct_{{ place }},
     {% for model in ['linear', 'time_decay'] -%}
         sum(
-            case
+            t.weight * case
                 when t.is_in_{{ place }} and p.{{ model }}_{{ place }} > 0
-                    then t.weight * {{ int_div('t.' ~ model ~ ' * 1000000000', 'cast(p.' ~ model ~ '_' ~ place ~ ' as bigint)') }}
+                    then {{ int_div('t.' ~ model ~ ' * 1000000000', 'cast(p.' ~ model ~ '_' ~ place ~ ' as bigint)') }}
                 else 0
             end
         ) as {{ model }}_{{ place }}{{ ',' if not (loop.last and place == places[-1]) }}

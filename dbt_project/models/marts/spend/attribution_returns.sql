@@ -5,7 +5,7 @@ with touched as (
     from (
         select origin_id, month, sum(touches) as touches
         from {{ ref('int_attribution__step') }}
-        group by origin_id, month
+        group by 1, 2
     ) as t
     inner join {{ ref('attribution_origins') }} as o on t.origin_id = o.origin_id
     group by 1, 2, 3, 4
