@@ -45,9 +45,7 @@ def identity_review() -> None:
             defaults=reviews.LATER,
             params={"reason": Param("", type="string", title="Reason")},
             response_timeout=timedelta(hours=20),
-            # An answer in the second in which the task begins to wait can make Airflow take it for failed:
-            # it asks again then.
-            retries=3,
+            retries=3,  # Airflow can take a task for failed that is answered at once: it asks again
             retry_delay=timedelta(seconds=10),
             retry_exponential_backoff=False,
             pool="default_pool",
