@@ -151,26 +151,30 @@ def test_a_first_start_cut_short_is_made_anew(own: Settings, tmp_path: Path) -> 
     assert not (tmp_path / "postgres").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a folder that nobody may")
-def test_under_a_folder_nobody_else_may_enter_its_data_lie_elsewhere(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A folder that only its owner may enter."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may enter a folder that nobody may")
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def test_under_a_folder_nobody_else_may_enter_its_data_lie_elsewhere(closed: Path) -> None:
     settings = make(closed)
     found = postgres.start(settings)
     folder = Path(found.data).parent
     try:
         assert ask(settings, "select 1") == [(1,)]
-        assert not folder.is_relative_to(tmp_path)
+        assert not folder.is_relative_to(closed)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     finally:
         postgres.drop(settings)
     assert not folder.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a folder that nobody may")
-def test_data_whose_state_was_deleted_are_put_aside(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
+def test_data_whose_state_was_deleted_are_put_aside(closed: Path) -> None:
     settings = make(closed)
     first = postgres.start(settings)
     folder = Path(first.data).parent

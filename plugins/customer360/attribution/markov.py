@@ -188,8 +188,10 @@ def _without_unused(chain: Chain) -> Chain:
 def _origins(engine: Engine) -> str:
     """Origins of all touches with their dimensions."""
     return f"""
-        select origin_id, acquisition_source, channel_group, traffic_source, coalesce(campaign, '(none)') as campaign
+        select origin_id, max(acquisition_source) as acquisition_source, max(channel_group) as channel_group,
+            max(traffic_source) as traffic_source, coalesce(max(campaign), '(none)') as campaign
         from {_tally(engine, "touched_origin")}
+        group by origin_id
     """
 
 
