@@ -41,11 +41,12 @@ open(path, "w").write(json.dumps(night))
 """
 START = """
 import sys
-from customer360 import ledger, nightly, slices
+from customer360 import ledger, nightly
 from customer360.dbt_runner import run_dbt
 from customer360.engines import open_engine
 from customer360.identity import resolve
 from customer360.settings import Settings
+from customer360.slices import opening, placing
 settings = Settings.from_env()
 with open_engine(settings) as engine:
     engine.run("select 1")

@@ -96,26 +96,29 @@ def begin(as_of: datetime, trigger: str) -> Night:
 def stage(night: Night) -> Night:
     """Every batch active at the night → the engine's staging models and identity inputs: of all customers, or of
     the slice that may differ from the night before."""
-    from customer360 import ledger, slices
+    from customer360 import ledger
     from customer360.dbt_runner import count_tests, run_dbt
     from customer360.engines import open_engine
     from customer360.identity import linkage_model
     from customer360.postgres import connect
+    from customer360.slices.opening import open_slice
+    from customer360.slices.planning import fingerprint, plan
+    from customer360.slices.state import State, read_state, write_batches, write_state
 
     settings, config = _configured()
     with _measured(settings, night, "stage") as figures:
         with connect(settings, application_name="c360 stage") as connection, open_engine(settings) as engine:
             files = ledger.active_files(connection, settings, _as_of(night))
-            mark = slices.fingerprint(settings, config, _as_of(night))
-            found = slices.plan(engine, connection, files, _as_of(night), mark)
-            held = slices.read_state(engine)
+            mark = fingerprint(settings, config, _as_of(night))
+            found = plan(engine, connection, files, _as_of(night), mark)
+            held = read_state(engine)
             served_by = held.publication_id if held and found.since else None
-            slices.write_state(engine, slices.State(_as_of(night), mark, False, served_by))
+            write_state(engine, State(_as_of(night), mark, False, served_by))
             engine.stage(files)
             with connection.cursor() as cursor:
                 learned = linkage_model.in_force(cursor, _as_of(night))
-            records = slices.open_slice(engine, found, _as_of(night), config.own, learned) if found.since else None
-            slices.write_batches(engine, files)
+            records = open_slice(engine, found, _as_of(night), config.own, learned) if found.since else None
+            write_batches(engine, files)
             engine.release()
             night |= {"is_slice": found.since is not None, "whole_because": found.reason, "slice_records": records}
             night["since_time"] = found.since and found.since.astimezone(UTC).time().isoformat()
@@ -154,11 +157,12 @@ def transform(night: Night) -> Night:
     """The marts, with their dbt tests. A failing test stops the night."""
     from dataclasses import replace
 
-    from customer360 import slices
     from customer360.attribution import markov
     from customer360.attribution.config import of as attribution_of
     from customer360.dbt_runner import count_tests, manifest_path, run_dbt
     from customer360.engines import open_engine
+    from customer360.slices import placing
+    from customer360.slices.state import read_state, write_state
 
     settings = Settings.from_env()
     with _measured(settings, night, "transform") as figures, open_engine(settings) as engine:
@@ -166,22 +170,22 @@ def transform(night: Night) -> Night:
         # Anew, or a seed that has another column now would not fit its table.
         anew = () if night["is_slice"] else ("--full-refresh",)
         if night["is_slice"]:
-            slices.touch(engine)
+            placing.touch(engine)
             engine.release()
         nodes = run_dbt(
             settings, engine, "build", *anew, select="+tag:marts tag:tally", exclude=without, vars=_vars(night)
         ).nodes
-        held = slices.read_state(engine)
+        held = read_state(engine)
         if held is None:
             raise NightFailed("the engine was emptied while the night ran")
         whole = _vars(night | {"is_slice": False})
         if night["is_slice"]:
             manifest = manifest_path(settings)
-            is_first_try = slices.merge(engine, slices.sliced(manifest))
+            is_first_try = placing.merge(engine, placing.sliced(manifest))
             if not is_first_try:
                 held = replace(held, publication_id=None)  # nobody knows any more what differs from what is served
             if is_first_try and night["since_time"] == _as_of(night).time().isoformat():
-                slices.add(engine, slices.tallies(manifest))
+                placing.add(engine, placing.tallies(manifest))
             else:
                 engine.release()
                 nodes += run_dbt(settings, engine, "build", select="tag:tally", vars=whole).nodes
@@ -189,7 +193,7 @@ def transform(night: Night) -> Night:
         engine.release()
         nodes += run_dbt(settings, engine, "build", select="tag:whole", vars=whole).nodes
         model = night["identity"]["linkage_model"]
-        slices.write_state(engine, replace(held, is_complete=True, linkage_model=model))
+        write_state(engine, replace(held, is_complete=True, linkage_model=model))
         figures["rows"] = len(nodes)
     return night | {"mart_nodes": len(nodes), "dbt_tests": count_tests(nodes, night["dbt_tests"])}
 
@@ -198,7 +202,6 @@ def propose(night: Night) -> Night:
     """The changed rows of every published mart, loaded as a candidate nobody is served yet."""
     from dataclasses import replace
 
-    from customer360 import slices
     from customer360.dbt_runner import manifest_path
     from customer360.engines import open_engine
     from customer360.postgres import connect
@@ -206,6 +209,8 @@ def propose(night: Night) -> Night:
     from customer360.publish.candidate import load as load_candidate
     from customer360.publish.marts import published_marts
     from customer360.publish.store import ensure
+    from customer360.slices import placing
+    from customer360.slices.state import read_state, write_state
 
     settings = Settings.from_env()
     with _measured(settings, night, "propose") as figures:
@@ -218,15 +223,15 @@ def propose(night: Night) -> Night:
             connect(settings, application_name="c360 propose") as connection,
         ):
             run = _attempt(connection, night)
-            held = slices.read_state(engine)
+            held = read_state(engine)
             # What is served is what the engine's marts were before the slice was put in place.
             is_delta = bool(night["is_slice"] and held and served and held.publication_id == served.publication_id)
-            gone = slices.gone(engine, slices.sliced(manifest_path(settings))) if is_delta else {}
+            gone = placing.gone(engine, placing.sliced(manifest_path(settings))) if is_delta else {}
             built, appended = ([m for m in marts if m.is_appended is kind] for kind in (False, True))
-            tables = ((mart, slices.rows(engine, mart.name, mart.name in gone)) for mart in built)
+            tables = ((mart, placing.rows(engine, mart.name, mart.name in gone)) for mart in built)
             candidate = load_candidate(connection, run, settings.engine, tables, gone, appended)
             if held is not None:
-                slices.write_state(engine, replace(held, publication_id=candidate.publication_id))
+                write_state(engine, replace(held, publication_id=candidate.publication_id))
         figures["rows"] = sum(change.changed_rows for change in candidate.changes.values())
         figures["rows_sent"] = sum(change.sent for change in candidate.changes.values())
         figures["bytes_sent"] = sum(change.bytes for change in candidate.changes.values())

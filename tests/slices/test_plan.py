@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from customer360 import postgres, slices
+from customer360 import postgres
 from customer360.contracts import lake_schema
 from customer360.engines import LakeFile, open_engine
 from customer360.settings import Settings
-from customer360.slices import State
+from customer360.slices import planning
+from customer360.slices.state import State, read_state, write_batches, write_state
 from customer360.sources import load_sources
 
 NIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -30,12 +31,12 @@ def batch(settings: Settings, name: str) -> LakeFile:
 
 def plan(
     settings: Settings, held: State | None, built: list[LakeFile], active: list[LakeFile], as_of: datetime
-) -> slices.Plan:
+) -> planning.Plan:
     with open_engine(settings) as engine, postgres.connect(settings, application_name="test") as connection:
         if held is not None:
-            slices.write_state(engine, held)
-            slices.write_batches(engine, built)
-        return slices.plan(engine, connection, active, as_of, "mark")
+            write_state(engine, held)
+            write_batches(engine, built)
+        return planning.plan(engine, connection, active, as_of, "mark")
 
 
 def test_a_night_goes_on_with_the_batches_that_came_and_went(settings: Settings) -> None:
@@ -97,19 +98,19 @@ def test_the_fingerprint_follows_models_and_own_identities(settings: Settings, t
     text += "  a: {connector: twilio, location: none/*}\n"
     settings.sources.write_text(text, "utf-8")
     config = load_sources(settings.sources)
-    mark = slices.fingerprint(settings, config, NIGHT)
-    assert slices.fingerprint(settings, config, NIGHT) == mark
-    assert slices.fingerprint(settings, replace(config, currency="USD"), NIGHT) != mark
-    assert slices.fingerprint(replace(settings, lifecycle_rules="current"), config, NIGHT) != mark
+    mark = planning.fingerprint(settings, config, NIGHT)
+    assert planning.fingerprint(settings, config, NIGHT) == mark
+    assert planning.fingerprint(settings, replace(config, currency="USD"), NIGHT) != mark
+    assert planning.fingerprint(replace(settings, lifecycle_rules="current"), config, NIGHT) != mark
     own = replace(config.own, emails=frozenset({"us@example.com"}))
-    assert slices.fingerprint(settings, replace(config, own=own), NIGHT) != mark
+    assert planning.fingerprint(settings, replace(config, own=own), NIGHT) != mark
     other = _other_home(settings, tmp_path)
     models = other.home / "dbt_project" / "models"
     models.mkdir(parents=True)
     (models / "a.sql").write_text("select 1", "utf-8")
-    first = slices.fingerprint(other, config, NIGHT)
+    first = planning.fingerprint(other, config, NIGHT)
     (models / "a.sql").write_text("select 2", "utf-8")
-    assert slices.fingerprint(other, config, NIGHT) != first
+    assert planning.fingerprint(other, config, NIGHT) != first
 
 
 def test_the_fingerprint_follows_the_rules_in_force(settings: Settings, tmp_path: Path) -> None:
@@ -124,22 +125,22 @@ def test_the_fingerprint_follows_the_rules_in_force(settings: Settings, tmp_path
     (seeds / "lifecycle_parameters.csv").write_text(rules, "utf-8")
     (seeds / "exchange_rates.csv").write_text("currency,valid_from,rate\nUSD,2026-01-01,0.9\n", "utf-8")
     before, first, later = (
-        slices.fingerprint(other, config, datetime(2026, 2, 28, hour, tzinfo=UTC) + timedelta(days=days))
+        planning.fingerprint(other, config, datetime(2026, 2, 28, hour, tzinfo=UTC) + timedelta(days=days))
         for hour, days in ((15, 0), (16, 0), (16, 30))
     )
     assert before != first
     assert first == later
     (seeds / "lifecycle_parameters.csv").write_text(rules.replace("2026-03-01", "1 March"), "utf-8")
     with pytest.raises(ValueError, match="1 March"):
-        slices.fingerprint(other, config, datetime(2026, 3, 1, tzinfo=UTC))
+        planning.fingerprint(other, config, datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def test_state_survives_reopening_the_engine(settings: Settings) -> None:
     with open_engine(settings) as engine:
-        assert slices.read_state(engine) is None
-        slices.write_state(engine, HELD)
+        assert read_state(engine) is None
+        write_state(engine, HELD)
     with open_engine(settings) as engine:
-        assert slices.read_state(engine) == HELD
-        slices.write_state(engine, replace(HELD, publication_id=None))
-        assert slices.read_state(engine) == replace(HELD, publication_id=None)
+        assert read_state(engine) == HELD
+        write_state(engine, replace(HELD, publication_id=None))
+        assert read_state(engine) == replace(HELD, publication_id=None)
         assert isinstance(engine.read("select 1 as one"), pa.Table)

@@ -15,12 +15,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from customer360 import nightly, postgres, slices
+from customer360 import nightly, postgres
 from customer360.dbt_runner import manifest_path
 from customer360.engines import open_engine
 from customer360.publish import publication
 from customer360.publish.marts import published_marts
 from customer360.settings import Settings
+from customer360.slices.placing import tallies
 from restated import moves, unexplained
 from slices.company import Company
 from slices.taught import teach
@@ -77,7 +78,7 @@ def tallied(settings: Settings) -> dict[str, Rows]:
     with open_engine(settings) as engine:
         return {
             each.name: _rows(engine.read(f"select * from {engine.qualify(each.schema, each.name)}"))
-            for each in slices.tallies(manifest_path(settings))
+            for each in tallies(manifest_path(settings))
         }
 
 

@@ -58,8 +58,8 @@ _STANDING = ("generic", "blocked")
 @dataclass(frozen=True, slots=True)
 class IdentityResult:
     """What the night found. `classes` counts identifiers by class; `rows_written` the registry's changed rows;
-    `linkage_model` is the version that compared profiles, `linkage_cpu_s` what that cost; `overruled` counts decisions
-    that newer ones contradict, `asked` pairs that came into the review queue."""
+    `linkage_model` is the version that compared profiles, `linkage_cpu_s` what that and learning the next one cost;
+    `overruled` counts decisions that newer ones contradict, `asked` pairs that came into the review queue."""
 
     customers: int
     created: int
@@ -127,7 +127,9 @@ def resolve(
             rows_written = registry.write(cursor, as_of, changes)
             asked = review.ask(cursor, workspace, as_of)
             # In force from the next night on: this one has been computed already, perhaps more than once.
+            begun = time.process_time()
             _teach(cursor, workspace, profiles, as_of + _NEXT, f"({_CUSTOMERS}{_HELD_CUSTOMERS if is_slice else ''})")
+            linkage_cpu_s += time.process_time() - begun
         events = _events(changes)
         _note(workspace, events | review.figures(cursor, as_of))
         connection.commit()
