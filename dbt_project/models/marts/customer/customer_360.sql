@@ -27,28 +27,10 @@ records as (
     group by customer_id
 ),
 
-first_touched as (
-    select customer_id, min(touched_at) as touched_at
-    from {{ ref('attribution_touches') }}
-    group by customer_id
-),
-
-first_touches as (
-    select t.customer_id, t.touch_id, t.acquisition_source, t.channel_group, t.campaign
-    from {{ ref('attribution_touches') }} as t
-    inner join first_touched as f on t.customer_id = f.customer_id and t.touched_at = f.touched_at
-),
-
-first_touch_of as (
-    select customer_id, min(touch_id) as touch_id
-    from first_touches
-    group by customer_id
-),
-
 first_touch as (
-    select t.customer_id, t.acquisition_source, t.channel_group, t.campaign
-    from first_touches as t
-    inner join first_touch_of as f on t.customer_id = f.customer_id and t.touch_id = f.touch_id
+    select customer_id, acquisition_source, channel_group, campaign
+    from {{ ref('attribution_touches') }}
+    where previous_origin_id is null
 ),
 
 deals as (
