@@ -4,7 +4,7 @@ with named as (
     select
         s.spend_date,
         s.platform,
-        case when {{ is_withheld('s.campaign') }} then '(withheld)' else s.campaign end as campaign,
+        {{ unless_withheld('s.campaign') }} as campaign,
         s.currency,
         s.clicks,
         s.impressions,

@@ -7,7 +7,7 @@ with named as (
         p.conversion_set,
         p.acquisition_source,
         p.channel_group,
-        case when {{ is_withheld('p.campaign') }} then '(withheld)' else p.campaign end as campaign,
+        {{ unless_withheld('p.campaign') }} as campaign,
         p.first_cost_month,
         case when not {{ is_withheld('p.campaign') }} then p.payback_month end as payback_month,
         case when not {{ is_withheld('p.campaign') }} then p.payback_months end as payback_months,

@@ -7,7 +7,7 @@ with named as (
         r.month,
         r.acquisition_source,
         r.channel_group,
-        case when {{ is_withheld('r.campaign') }} then '(withheld)' else r.campaign end as campaign,
+        {{ unless_withheld('r.campaign') }} as campaign,
         r.touches,
         r.conversions,
         r.amount,

@@ -9,7 +9,7 @@ with named as (
         s.model,
         s.acquisition_source,
         s.channel_group,
-        case when {{ is_withheld('s.traffic_source') }} then '(withheld)' else s.traffic_source end as traffic_source,
+        {{ unless_withheld('s.traffic_source') }} as traffic_source,
         s.conversions,
         s.share,
         case when not {{ is_withheld('s.traffic_source') }} then s.share_low end as share_low,

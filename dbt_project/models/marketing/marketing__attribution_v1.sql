@@ -9,8 +9,8 @@ with named as (
         s.month,
         s.acquisition_source,
         s.channel_group,
-        case when {{ is_withheld('s.traffic_source') }} then '(withheld)' else s.traffic_source end as traffic_source,
-        case when {{ is_withheld('s.campaign') }} then '(withheld)' else s.campaign end as campaign,
+        {{ unless_withheld('s.traffic_source') }} as traffic_source,
+        {{ unless_withheld('s.campaign') }} as campaign,
         s.conversions,
         s.amount,
         s.spend
