@@ -16,7 +16,7 @@ from customer360.publish.marts import Column, MartError, columns_of
 PREFIX = "marketing__"
 _REF = re.compile(r"\{\{\s*ref\('(\w+)'\)\s*\}\}")
 # What a query may use beside `ref`: macros of ours that are the same for every row, as PostgreSQL says them.
-_MACROS = ("regexp_like", "is_withheld")
+_MACROS = ("regexp_like", "is_withheld", "unless_withheld")
 
 
 @dataclass(frozen=True, slots=True)
