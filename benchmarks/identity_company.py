@@ -93,7 +93,7 @@ class Maker:
         return self.serial
 
     def phone(self) -> str:
-        return f"+4915{self.shard:01d}{self.number():08d}"
+        return f"+49151{self.shard:01d}{self.number():07d}"
 
     def landline(self) -> str:
         return f"+49221{self.shard:01d}{self.number():07d}"
