@@ -36,6 +36,8 @@ COLUMNS = ("id", "at", "system", "channel", "name", "born", *IDENTIFIERS)
 MAIL_DOMAINS = ("mail.example.com", "post.example.net", "web.example.org", "inbox.example.net")
 DIALECTS = ("systems", "hints", "facts", "bare")
 NOBODY = -1  # author of what no customer did
+# What follows +4915 in each shard: there are no numbers in +49153 and +49154.
+_MOBILE = ("00", "10", "20", "15", "25", "50", "60", "70", "80", "90")
 
 
 @dataclass(slots=True)
@@ -93,7 +95,7 @@ class Maker:
         return self.serial
 
     def phone(self) -> str:
-        return f"+49151{self.shard:01d}{self.number():07d}"
+        return f"+4915{_MOBILE[self.shard]}{self.number():07d}"
 
     def landline(self) -> str:
         return f"+49221{self.shard:01d}{self.number():07d}"
