@@ -69,11 +69,11 @@ def row_of(person: Person) -> dict[str, Any]:
     return {field: getattr(person, field) for field in LAYOUT.columns}
 
 
-def table(rows: list[dict[str, Any]]) -> pa.Table:
+def table(rows: list[dict[str, Any]], layout: Layout = LAYOUT) -> pa.Table:
     """Rows with column `id` added where it is not there: unordered numbers that say nothing of whose they are."""
     ids = list(range(len(rows)))
     random.Random(3).shuffle(ids)
-    schema = pa.schema([("id", pa.string()), *((column, pa.string()) for column in LAYOUT.columns)])
+    schema = pa.schema([("id", pa.string()), *((column, pa.string()) for column in layout.columns)])
     return pa.Table.from_pylist([{"id": f"p{number}"} | row for number, row in zip(ids, rows, strict=True)], schema)
 
 

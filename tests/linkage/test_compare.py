@@ -9,16 +9,17 @@ from population import LAYOUT, table
 
 from customer360.linkage.compare import comparisons
 from customer360.linkage.features import prepare
+from customer360.linkage.kinds import Kind, Layout
 from customer360.linkage.score import levels
 
 MISSING = None
 
 
-def level(field: str, one: dict[str, str | None], two: dict[str, str | None]) -> int | None:
+def level(field: str, one: dict[str, str | None], two: dict[str, str | None], layout: Layout = LAYOUT) -> int | None:
     """Level of `field` between two profiles, None where a value is missing."""
     engine = duckdb.connect()
-    blank = dict.fromkeys(LAYOUT.columns)
-    fields = prepare(engine, table([blank | one, blank | two]), LAYOUT)
+    blank = dict.fromkeys(layout.columns)
+    fields = prepare(engine, table([blank | one, blank | two], layout), layout)
     compared = comparisons(fields)
     at = fields.index(field)
     found = int(levels(engine, np.array([0]), np.array([1]), compared)[0, at])
@@ -71,6 +72,23 @@ def test_birth_dates_from_equal_to_different() -> None:
 
 def test_compact_dates_are_dates() -> None:
     assert level("birth_date", {"born": "19710512"}, {"born": "1971-05-12"}) == 4
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("+4915102220101", "+49 151 0222 0101", 3),
+        ("0151 02220101", "0049 151 02220101", 3),
+        ("+4915102220101", "+4915102220191", 2),
+        ("+4915102220101", "+4915102228181", 1),
+        # A landline and a mobile that end in the same nine digits, and in nine that differ in one, are other numbers.
+        ("+4915102220101", "+4922102220101", 1),
+        ("+4915102220101", "+4922102220107", 0),
+    ],
+)
+def test_telephone_numbers_from_equal_to_different(one: str, other: str, expected: int) -> None:
+    layout = Layout("id", {"phone": Kind.PHONE})
+    assert level("phone", {"phone": one}, {"phone": other}, layout) == expected
 
 
 @pytest.mark.parametrize("other", [None, "", "  "])

@@ -14,7 +14,9 @@ from customer360.linkage.kinds import Kind, Layout, kind_of
 _PLAIN = "translate(replace(replace(replace(lower({value}), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'øđłı', 'odli')"
 _TEXT = f"nullif(trim(regexp_replace(strip_accents({_PLAIN}), '[^\\p{{{{L}}}}\\p{{{{N}}}}]+', ' ', 'g')), '')"
 _CODE = "nullif(regexp_replace(lower({value}), '[^a-z0-9]', '', 'g'), '')"
-_DIGITS = "nullif(right(regexp_replace({value}, '[^0-9]', '', 'g'), 9), '')"
+# All digits of an international number; of another the last nine, which stand with and without a prefix.
+_DIGITS = """nullif(case when starts_with(trim({value}), '+') then regexp_replace({value}, '[^0-9]', '', 'g')
+    else right(regexp_replace({value}, '[^0-9]', '', 'g'), 9) end, '')"""
 _DATE = """nullif(case when regexp_matches({value}, '^[0-9]{{8}}$')
     then {value}[1:4] || '-' || {value}[5:6] || '-' || {value}[7:8] else {value} end, '')"""
 _FOLDS: dict[str, str] = {
