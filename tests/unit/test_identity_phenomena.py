@@ -102,6 +102,30 @@ def test_a_line_from_which_three_names_call_is_not_its_owners_alone() -> None:
     assert three.of["unnamed"] is None
 
 
+def test_a_firms_name_that_a_line_shows_is_one_caller_more() -> None:
+    owner = contact("owner", "Ana Ruiz", LINE, ANA, day=600)
+    firm, ana, ben = (call(name, LINE, name=name, day=90) for name in ("Meyer24", "Ana Ruiz", "Ben Ott"))
+    unnamed = call("unnamed", LINE, day=10)
+    direct = resolve([owner, firm, ana, unnamed])
+    assert direct.verdict(LINE) == "private one_person"
+    assert direct.of["unnamed"] == direct.of["owner"]
+    switchboard = resolve([owner, firm, ana, ben, unnamed])
+    assert switchboard.verdict(LINE) == "shared passing_names"
+    assert switchboard.of["unnamed"] is None
+    surname = resolve([owner, call("ruiz", LINE, name="Ruiz", day=90), ana, ben, unnamed])
+    assert surname.of["unnamed"] == surname.of["owner"], "part of a caller's name is nobody else's"
+
+
+def test_a_number_that_shows_two_others_but_never_its_holder_is_nobodys() -> None:
+    owner = contact("owner", "Ana Ruiz", LINE, ANA, day=600)
+    ben = [call(f"ben{n}", LINE, name="Ben Ott", day=90 - n) for n in range(2)]
+    eva, unnamed = call("eva", LINE, name="Eva Lang", day=80), call("unnamed", LINE, day=10)
+    assert resolve([owner, *ben, eva, unnamed]).of["unnamed"] is None
+    shown = call("ana", LINE, ANA, name="Ana Ruiz", day=70)
+    one = resolve([owner, *ben, shown, unnamed])
+    assert one.of["unnamed"] == one.of["owner"]
+
+
 def test_one_stranger_among_the_callers_does_not_end_anybodys_time() -> None:
     holders = [contact("old", "Ana Ruiz", LINE, ANA, day=700), contact("new", "Ben Ott", LINE, BEN, day=100)]
     named = [call("ana", LINE, name="Ana Ruiz", day=650), call("ben", LINE, name="Ben Ott", day=90)]

@@ -17,7 +17,7 @@ from customer360.identity.people import People, match_hints
 
 SESSION = timedelta(minutes=30)  # on a browser or device, who logged in is there so long before and after
 SLIPS = 2  # one use amid more than so many of somebody else's is a slip
-STRANGERS = 2  # so many callers of other names than those who held a number: nobody holds it
+STRANGERS = 2  # so many callers of other names than those of who held a number: nobody holds it
 # A device changes hands at once, but not to and fro.
 DEVICE_RESTS = timedelta(days=2)
 
@@ -51,7 +51,9 @@ _UNDECIDED = """
     where r.record_kind not in ('contact', 'lead', 'account', 'form', 'user')
         and r.record_key not in (select record_key from linked);
     create or replace temp table held as
-    select r.identifier_key, r.seen_at, l.component
+    select r.identifier_key, r.seen_at, l.component, r.record_key in (
+            select record_key from record_names semi join record_spelling using (record_key) where name_hint is not null
+        ) as is_named
     from record_identifiers r
     semi join undecided u on r.identifier_key = u.identifier_key
     join linked l on r.record_key = l.record_key
@@ -74,7 +76,11 @@ _HOLDERS = f"""
     select u.record_key, u.identifier_key, u.seen_at, m.component
     from undecided u join hint_match m on u.identifier_key = m.identifier_key and u.name_hint = m.name_hint;
     create or replace temp table used as
-    select * from held union all select identifier_key, seen_at, component from hinted where seen_at is not null;
+    select identifier_key, seen_at, component from held
+    union all select identifier_key, seen_at, component from hinted where seen_at is not null;
+    create or replace temp table named_holder as
+    select distinct identifier_key, component from hinted
+    union select identifier_key, component from held where is_named;
     create or replace temp table holder as
     with span as (
         select identifier_key, component, min(seen_at) as first_at, max(seen_at) as last_at, count(*) as uses
@@ -102,13 +108,15 @@ _HOLDERS = f"""
             end
         ) over (partition by o.identifier_key)
         and count(*) over (partition by o.identifier_key) <= {HOLDERS}
-        and coalesce(h.persons, 0) < count(*) over (partition by o.identifier_key) + {STRANGERS} as is_sequence,
+        and coalesce(h.persons + h.others, 0) - count(n.component) over (partition by o.identifier_key) < {STRANGERS}
+            as is_sequence,
         count(*) over (partition by o.identifier_key) > 1 and p.is_household as is_family
     from ordered o
     join identifiers i on o.identifier_key = i.identifier_key and ({PHONES} or {BROWSERS})
     join classes c on o.identifier_key = c.identifier_key and c.reason <> 'household_hints'
     left join person_count p on o.identifier_key = p.identifier_key
-    left join hint_count h on o.identifier_key = h.identifier_key;
+    left join hint_count h on o.identifier_key = h.identifier_key
+    left join named_holder n on o.identifier_key = n.identifier_key and o.component = n.component;
     -- A number is the next holder's after its last long silence before they are first heard of, a browser when they
     -- first log in.
     create or replace temp table held_from as

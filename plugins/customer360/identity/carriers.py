@@ -267,12 +267,13 @@ _SLIPS = """
     select record_key, identifier_key from lent
 """
 # Colleagues call from one line, whoever of them holds it on record: each name perhaps once, and no identity beside it.
+# Their firm's name, where the line shows it too, is that of whoever else is there.
 _PASSING = f"""
     update classes set identifier_class = 'shared', reason = '{PASSING}'
     where identifier_class = 'private' and identifier_key in (
         select h.identifier_key
         from hint_count h join identifiers i on h.identifier_key = i.identifier_key and {PHONES}
-        where h.persons >= {PASSING_PERSONS}
+        where h.persons + h.others >= {PASSING_PERSONS}
     )
 """
 _NAMES = """

@@ -35,7 +35,8 @@ class People:
     Makes in `engine` (a DuckDB connection that has the three inputs and `crowded`) the tables
     `record_spelling` (record_key, name_id, weight), `person_of` (identifier_key, name_id, person: numbered from
     0 within the identifier; names that could be several persons, and single hints, are left out), `person_count`
-    (identifier_key, persons, is_household) and `hint_count` (identifier_key, persons, is_household).
+    (identifier_key, persons, is_household) and `hint_count` (identifier_key, persons, is_household, others: 1 where
+    something else than these persons' names is shown too, a firm's).
     """
 
     def __init__(self, engine: Any) -> None:
@@ -116,9 +117,11 @@ class People:
     def _count_hints(self) -> None:
         rows = self.engine.sql(_HINTS.format(many=names.MANY)).fetchall()
         counts: list[tuple[int, int, bool]] = []
+        others: list[int] = []
         for key, spelled, records in rows:
             if spelled is None:
                 counts.append((key, names.MANY, False))
+                others.append(0)
                 continue
             seen = {names.fold(text): times for text, times in zip(spelled, records, strict=True)}
             full = sorted((name for name in seen if len(name.tokens) > 1), key=names.order)
@@ -126,7 +129,8 @@ class People:
             all_groups = _grouped(full, places, [_ENOUGH] * len(full))
             lasting = len(_grouped(full, places, [seen[name] for name in full])) == len(all_groups)
             counts.append((key, len(all_groups), lasting and _is_household(list(all_groups.values()))))
-        self.engine.register("hint_count", _counts(counts))
+            others.append(int(any(_is_anothers(name, full) for name in seen)))
+        self.engine.register("hint_count", _counts(counts).append_column("others", _int64(others)))
 
 
 def match_hints(
@@ -159,6 +163,11 @@ def _grouped(each: Sequence[Name], places: Sequence[int | None], weights: Sequen
             groups.setdefault(place, []).append(name)
             weight_of[place] = weight_of.get(place, 0) + weight
     return {place: groups[place] for place in sorted(groups) if weight_of[place] >= _ENOUGH}
+
+
+def _is_anothers(name: Name, full: Sequence[Name]) -> bool:
+    """Whether a name of one word is not part of any of the `full` ones."""
+    return len(name.tokens) == 1 and not any(names.same_person(name, other) for other in full)
 
 
 def _pairs(group: Sequence[Name]) -> list[tuple[Name, Name]]:
