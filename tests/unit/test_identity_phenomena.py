@@ -121,6 +121,17 @@ def test_a_number_that_shows_two_others_but_never_its_holder_is_nobodys() -> Non
     ben = [call(f"ben{n}", LINE, name="Ben Ott", day=90 - n) for n in range(2)]
     eva, unnamed = call("eva", LINE, name="Eva Lang", day=80), call("unnamed", LINE, day=10)
     assert resolve([owner, *ben, eva, unnamed]).of["unnamed"] is None
+    account = ("account_ref", "crm:contact:1")
+    elsewhere = contact("owner", "Ana Ruiz", account, ANA, day=600)
+    typed, firm = call("typed", LINE, account, day=70), call("firm", LINE, name="Meyer24", day=60)
+    found = resolve([elsewhere, typed, ben[0], eva, unnamed])
+    assert (
+        found.verdict(LINE)
+        == resolve([elsewhere, typed, ben[0], firm, unnamed]).verdict(LINE)
+        == "shared passing_names"
+    )
+    assert found.of["unnamed"] is None
+    assert resolve([elsewhere, typed, ben[0], unnamed]).of["unnamed"] == found.of["owner"]
     shown = call("ana", LINE, ANA, name="Ana Ruiz", day=70)
     one = resolve([owner, *ben, shown, unnamed])
     assert one.of["unnamed"] == one.of["owner"]

@@ -101,6 +101,8 @@ def part(engine: Any, people: People) -> None:
         "update classes set identifier_class = 'shared', reason = p.reason from parted_carrier p"
         " where classes.identifier_key = p.identifier_key"
     )
+    unshown = [key for key, name_ids in engine.sql(_HELD).fetchall() if not people.is_shown(key, name_ids)]
+    engine.register("unshown_holder", pa.table({"identifier_key": pa.array(unshown, pa.int64())}))
     engine.execute(_PASSING)
 
 
@@ -268,12 +270,27 @@ _SLIPS = """
 """
 # Colleagues call from one line, whoever of them holds it on record: each name perhaps once, and no identity beside it.
 # Their firm's name, where the line shows it too, is that of whoever else is there.
+_HINTED_LINES = f"""
+    select h.identifier_key, h.persons + h.others as callers
+    from hint_count h
+    join identifiers i on h.identifier_key = i.identifier_key and {PHONES}
+    join classes c on h.identifier_key = c.identifier_key and c.identifier_class = 'private'
+"""
+# Names of who holds a line; where it does not show them, they are one caller more.
+_HELD = f"""
+    select h.identifier_key, list(distinct n.name_id order by n.name_id)
+    from ({_HINTED_LINES}) h
+    join span s using (identifier_key)
+    left join strong_component c using (identity)
+    join identifier_spelling n on n.identifier_key = coalesce(c.node, s.identity)
+    where h.callers = {PASSING_PERSONS - 1}
+    group by 1 order by 1
+"""
 _PASSING = f"""
     update classes set identifier_class = 'shared', reason = '{PASSING}'
-    where identifier_class = 'private' and identifier_key in (
-        select h.identifier_key
-        from hint_count h join identifiers i on h.identifier_key = i.identifier_key and {PHONES}
-        where h.persons + h.others >= {PASSING_PERSONS}
+    where identifier_key in (
+        select identifier_key from ({_HINTED_LINES})
+        where callers + (identifier_key in (from unshown_holder))::int >= {PASSING_PERSONS}
     )
 """
 _NAMES = """

@@ -44,6 +44,7 @@ class People:
         engine.execute(_SPELLINGS)
         self._spelled: dict[int, Name] = {}
         self._united: dict[int, set[frozenset[Name]]] = {}
+        self._callers: dict[int, list[Name]] = {}
         self._sort_out()
         self._count_hints()
 
@@ -65,6 +66,11 @@ class People:
     def uniting(self) -> list[int]:
         """Identifiers that have shown several names to be one person's."""
         return sorted(self._united)
+
+    def is_shown(self, key: int, name_ids: Sequence[int]) -> bool:
+        """Whether one of the names that an identifier shows can be that of who has `name_ids`."""
+        self.read(name_ids)
+        return any(names.same_person(self._spelled[each], caller) for each in name_ids for caller in self._callers[key])
 
     def told(self, spelled: Sequence[Spelled]) -> bool:
         """Whether these names are evidence enough of anybody."""
@@ -124,7 +130,7 @@ class People:
                 others.append(0)
                 continue
             seen = {names.fold(text): times for text, times in zip(spelled, records, strict=True)}
-            full = sorted((name for name in seen if len(name.tokens) > 1), key=names.order)
+            full = self._callers[key] = sorted((name for name in seen if len(name.tokens) > 1), key=names.order)
             places = names.groups(full, names.same_person)
             all_groups = _grouped(full, places, [_ENOUGH] * len(full))
             lasting = len(_grouped(full, places, [seen[name] for name in full])) == len(all_groups)
