@@ -120,7 +120,8 @@ def unite(engine: Any, learned: Learned | None) -> None:
 
 def similar(engine: Any, own: OwnIdentities, learned: Learned) -> pa.Table:
     """Column `record_key`: records that are possibly one person's with a changed one, and those that share a blocking
-    key which becomes too common tonight, or is so no longer.
+    key which becomes too common tonight, or is so no longer. A veto between two records lies in the two alone; so one
+    that a changed record is certainly another's than changes nothing of, unless others tie it to what is looked at.
 
     `engine` has the relations `changed_profile` (every version of the changed records, columns of model
     int_identity__record_profile) and `held_profile` (`folded_profile` of all, of the night before).
@@ -133,15 +134,36 @@ def similar(engine: Any, own: OwnIdentities, learned: Learned) -> pa.Table:
     engine.execute(_MET)
     pairs = engine.sql("select l, r from met_pair order by l, r").to_arrow_table()
     left, right = (pairs[name].to_numpy() for name in ("l", "r"))
-    likely = _linkage(engine, learned).score(left, right).odds > logit(POSSIBLE)
-    engine.register("likely", pa.table({"row": right[likely]}))
+    met = _Likeness(engine, learned).score(left, right)
+    engine.register("likely", pa.table({"row": right[(met.odds > logit(POSSIBLE)) & ~met.vetoes]}))
     return engine.sql(_SIMILAR).to_arrow_table()
 
 
-def _linkage(engine: Any, learned: Learned) -> Linkage:
-    ((rows,),) = engine.sql("select count(*) from profile").fetchall()
-    vetoes.prepare(engine, FIELDS)
-    return Linkage(engine, FIELDS, rows, np.zeros(rows, np.int64), False, LAYOUT.vetoes, Judge(engine, learned))
+class _Likeness:
+    """Compares rows of table `profile` by what a population taught."""
+
+    def __init__(self, engine: Any, learned: Learned) -> None:
+        ((rows,),) = engine.sql("select count(*) from profile").fetchall()
+        vetoes.prepare(engine, FIELDS)
+        judge = Judge(engine, learned)
+        self._engine = engine
+        self._linkage = Linkage(engine, FIELDS, rows, np.zeros(rows, np.int64), False, LAYOUT.vetoes, judge)
+
+    def score(self, left: Ints, right: Ints) -> Pairs:
+        """A veto stands also where names are two persons' by the rules of `names`: a family's mailbox and address say
+        much, but not that Eric is Melissa."""
+        pairs = self._linkage.score(left, right)
+        possible = np.flatnonzero((pairs.odds > logit(POSSIBLE)) & ~pairs.vetoes)
+        rows = np.unique([pairs.left[possible], pairs.right[possible]])
+        self._engine.register("asked_row", pa.table({"row": rows}))
+        named = {
+            row: names.fold(None if given and family else given or family, given, family)
+            for row, given, family in self._engine.sql(_NAMES).fetchall()
+        }
+        for place in possible.tolist():
+            one, other = named[int(pairs.left[place])], named[int(pairs.right[place])]
+            pairs.vetoes[place] = min(len(one.tokens), len(other.tokens)) < 2 or not names.same_owner(one, other)
+        return pairs
 
 
 class _Compared:
@@ -151,12 +173,12 @@ class _Compared:
         self._engine = engine
         self._part_of = part_of
         self._parts = parts
-        self._run = _linkage(engine, learned)
+        self._run = _Likeness(engine, learned)
         apart = kept_apart(engine)
         self._apart = apart["left"].to_numpy() * parts + apart["right"].to_numpy()
         self._logs_in = engine.sql(_LOG_INS).to_arrow_table()
         found = engine.sql("select l, r from pair order by l, r").to_arrow_table()
-        self._pairs = self._score(found["l"].to_numpy(), found["r"].to_numpy())
+        self._pairs = self._run.score(found["l"].to_numpy(), found["r"].to_numpy())
         self._compare(*self._neighbours())
         while True:
             left, right, best, vetoed = self._edges()
@@ -171,22 +193,6 @@ class _Compared:
             )
             if not self._compare(*_inside(self.clusters)):
                 return
-
-    def _score(self, left: Ints, right: Ints) -> Pairs:
-        """A veto stands also where names are two persons' by the rules of `names`: a family's mailbox and address say
-        much, but not that Eric is Melissa."""
-        pairs = self._run.score(left, right)
-        possible = np.flatnonzero((pairs.odds > logit(POSSIBLE)) & ~pairs.vetoes)
-        rows = np.unique([pairs.left[possible], pairs.right[possible]])
-        self._engine.register("asked_row", pa.table({"row": rows}))
-        named = {
-            row: names.fold(None if given and family else given or family, given, family)
-            for row, given, family in self._engine.sql(_NAMES).fetchall()
-        }
-        for place in possible.tolist():
-            one, other = named[int(pairs.left[place])], named[int(pairs.right[place])]
-            pairs.vetoes[place] = min(len(one.tokens), len(other.tokens)) < 2 or not names.same_owner(one, other)
-        return pairs
 
     def likeness(self) -> pa.Table:
         """(l, r: rows; probability, is_vetoed, is_link) of the most alike records of parts that are possibly one."""
@@ -242,7 +248,7 @@ class _Compared:
         rows = len(self._part_of)
         held = self._pairs.left * rows + self._pairs.right
         fresh = np.setdiff1d(found["l"].to_numpy() * rows + found["r"].to_numpy(), held)
-        more = self._score(fresh // rows, fresh % rows)
+        more = self._run.score(fresh // rows, fresh % rows)
         self._pairs = self._pairs.extended(more)
         return bool(more.vetoes.any())
 

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from customer360.engines.base import SLICE, Engine
+from customer360.identity import hubs
+from customer360.sources import OwnIdentities
 
 # Values whose system says nothing by itself: the log-ins and customer numbers of `claims` do.
 _QUIET_TYPES = "('email', 'phone', 'fax', 'cookie', 'device', 'loyalty', 'handle')"
 _LAKE, _INPUTS, _NIGHT = SLICE + "lake", SLICE + "intermediate", SLICE + "identity"
 
 
-def narrow(engine: Engine, inputs: Mapping[str, str]) -> dict[str, str]:
+def narrow(engine: Engine, inputs: Mapping[str, str], own: OwnIdentities) -> dict[str, str]:
     """Make tables of the slice: `quiet_record` (record_key, identifier_key), `looked_record` (record_key), and the
     rows of each of the `inputs` {name: model} that `looked_record` needs; {name: relation} of the latter."""
     at = _Names(engine)
+    hubs.stir(engine, own)
     for name, query in _steps(at).items():
         engine.define(_LAKE, name, query)
     found = {name: engine.qualify(_INPUTS, f"looked_{name}") for name in inputs}
@@ -35,7 +38,9 @@ def stand(engine: Engine) -> None:
     """Add to what identity found of `looked_record` the rows of the rest of the slice, as they were; what is quiet is
     the customer's whose value it carries."""
     at = _Names(engine)
-    rest = f"h.record_key in (select record_key from {at.universe}) and h.record_key not in {at.looked}"
+    unlooked = f"select record_key from {at.universe} where record_key not in {at.looked}"
+    engine.define(_LAKE, "unlooked_record", unlooked)
+    rest = f"h.record_key in (select record_key from {at.night('unlooked_record')})"
     of_record = f"(select customer_id from {at.held('customer_record')} as h where {rest})"
     of_group = f"(select group_key from {at.held('record_group')} as h where {rest})"
     own = f"(select identifier_key from {engine.qualify(_INPUTS, 'int_identity__identifier')})"
@@ -125,7 +130,9 @@ def _steps(at: _Names) -> dict[str, str]:
             select record_key from {at.night("change_record")}
             where record_key not in (select record_key from {at.quiet})
             union select record_key from {at.night("similar_record")}
-            union select record_key from {at.night("hub_record")}
+            union
+            select r.record_key from {carried} as r
+            inner join {at.night("stirred_hub")} as h on r.identifier_key = h.identifier_key
         """,
         "loud_node": f"""
             select node from {at.night("change_node")} where node not in (select identifier_key from {at.quiet})

@@ -97,7 +97,7 @@ def resolve(
     """
     prefix = SLICE if is_slice else ""
     if is_slice:
-        relations = look.narrow(engine, INPUTS)
+        relations = look.narrow(engine, INPUTS, own)
         anchors, standing = engine.read(_slice_anchors(engine)), engine.read(_standing(engine))
         relations |= {name: engine.qualify(*at) for name, at in HELD.items()}
     else:
@@ -212,7 +212,7 @@ def _standing(engine: Engine) -> str:
         inner join {engine.qualify(SLICE + "intermediate", "looked_identifiers")} as i
             on c.identifier_key = i.identifier_key
         where c.identifier_class in ({classes})
-            and c.identifier_key not in (select identifier_key from {engine.qualify(SLICE + "lake", "hub")})
+            and c.identifier_key not in (select identifier_key from {engine.qualify(SLICE + "lake", "stirred_hub")})
     """
 
 
