@@ -116,7 +116,7 @@ def test_a_slice_gives_what_everything_gives(
     settings.sources.write_text(SOURCES, "utf-8")
     company = Company(Path(settings.lake), seed)
     teach(settings, FIRST)
-    sliced = united = quiet = restated = 0
+    sliced = united = quiet = stood = restated = 0
     for number in range(nights):
         # The last night is at another time of day, as where the clock was put on: days in a stage begin at it.
         as_of = FIRST + timedelta(days=number, hours=number == nights - 1)
@@ -125,7 +125,9 @@ def test_a_slice_gives_what_everything_gives(
         _use(settings, monkeypatch)
         night = serve(settings, build(as_of))
         sliced += night["is_slice"]
-        quiet += _quiet(settings) if night["is_slice"] else 0
+        if night["is_slice"]:
+            quiet += _count(settings, "quiet_record")
+            stood += _count(settings, "hub") - _count(settings, "stirred_hub")
         found, sums = marts(settings), tallied(settings)
         assert found["customer_360"], "nothing was built"
         assert sums["int_lifecycle__stay"], "nothing was counted"
@@ -152,11 +154,13 @@ def test_a_slice_gives_what_everything_gives(
     assert united, "nobody was united by their profile"
     assert restated, "no credit moved"
     assert quiet, "identity looked at every record that came"
+    assert stood, "identity looked at every hub that was used"
 
 
-def _quiet(settings: Settings) -> int:
+def _count(settings: Settings, table: str) -> int:
+    """Rows of a table of the slice."""
     with open_engine(settings) as engine:
-        found = engine.read(f"select count(*) as n from {engine.qualify('night_lake', 'quiet_record')}")
+        found = engine.read(f"select count(*) as n from {engine.qualify('night_lake', table)}")
     return int(found.column("n")[0].as_py())
 
 
