@@ -107,7 +107,7 @@ def unite(engine: Any, learned: Learned | None) -> None:
     if learned is None:
         return
     engine.execute(_PARTS)
-    blocking.block(engine, FIELDS, sides="part", condition="l.part <> r.part", most=MOST, others="far_profile")
+    blocking.block(engine, FIELDS, across="part", most=MOST, others="far_profile")
     found = engine.sql("select part from profile order by row").to_arrow_table()["part"].to_numpy()
     parts = int(found.max(initial=-1)) + 1
     if parts < 2:

@@ -183,12 +183,19 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _words_alike(a: Sequence[str], b: Sequence[str]) -> bool:
-    if "".join(a) == "".join(b):
+    if a == b or "".join(a) == "".join(b):
         return True  # Hans-Peter, Hanspeter
     short, long = (a, b) if len(a) <= len(b) else (b, a)
-    left = list(long)
-    for token in sorted(short, key=lambda word: (-len(word), word)):
-        match = token if token in left else next((other for other in left if _alike(token, other)), None)
+    left, others = list(long), []
+    for token in short:
+        if token in left:
+            left.remove(token)
+        else:
+            others.append(token)
+    if len(others) > 1:
+        others.sort(key=lambda word: (-len(word), word))
+    for token in others:
+        match = next((other for other in left if _alike(token, other)), None)
         if match is None:
             return False
         left.remove(match)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -14,6 +13,8 @@ from customer360.linkage.model import Floats, Ints
 def assign(rows: int, left: Ints, right: Ints, odds: Floats, vetoes: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which pairs to take: those of the one-to-one assignment with the highest sum of log-odds, among pairs
     likelier a match than not and without a veto. `left` and `right` hold rows of different tables."""
+    from scipy.optimize import linear_sum_assignment  # takes long to import, and no night assigns
+
     taken = np.zeros(len(left), bool)
     open_pairs = np.flatnonzero((odds > 0) & ~vetoes)
     graph = coo_array((np.ones(len(open_pairs), np.int8), (left[open_pairs], right[open_pairs])), shape=(rows, rows))

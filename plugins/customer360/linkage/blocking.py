@@ -52,35 +52,39 @@ def block(
     engine: Any,
     fields: list[str],
     *,
-    sides: str = "source",
-    condition: str = "true",
+    across: str | None = None,
     most: int = MOST,
     others: str | None = None,
 ) -> list[tuple[str, ...]]:
     """Make table `pair` (l < r: rows of `profile`; rules: bit mask of the keys that agree) of profiles that share a
-    key with at most `most`, those of relation `others` included, which are in no pair. `condition`: SQL on columns
-    `sides` of the two, `l` and `r`. Returns the fields of each key, the lowest bit's first."""
+    key with at most `most`, those of relation `others` included, which are in no pair. `across`: a column that has to
+    differ. Returns the fields of each key, the lowest bit's first."""
     rules = keys(fields)
     parts = []
+    sides, differ = ("", "") if across is None else (f", {across}", f" and l.{across} <> r.{across}")
     for number, key in enumerate(rules):
         engine.execute(f"""
             create or replace temp table key{number} as
-            select k, row, {sides} from (select {key} as k, row, {sides}, count(*) over (partition by {key}) as n
-                from profile where {key} is not null) where n between 2 and {most}
+            with keyed as (select {key} as k, row{sides} from profile where {key} is not null),
+            shared as (
+                select k, count(*) as n from keyed group by k
+                having count(*) between 2 and {most} {f"and min({across}) <> max({across})" if across else ""}
+            )
+            select * from keyed join shared using (k)
         """)
         if others:
             engine.execute(f"""
                 delete from key{number} where k in (
-                    with own as (select k, count(*) as n from key{number} group by 1),
-                    other as (
-                        select {key} as k, count(*) as n from {others} where {key} in (select k from own) group by 1
+                    with other as (
+                        select k, count(*) as n
+                        from (select {key} as k from {others}) where k in (select k from key{number}) group by 1
                     )
-                    select k from own join other using (k) where own.n + other.n > {most}
+                    select k from key{number} own join other using (k) where own.n + other.n > {most}
                 )
             """)
         parts.append(
             f"select l.row as l, r.row as r, {1 << number}::bigint as rule"
-            f" from key{number} l join key{number} r on l.k = r.k and l.row < r.row and {condition}"
+            f" from key{number} l join key{number} r on l.k = r.k and l.row < r.row{differ}"
         )
     engine.execute(f"""
         create or replace temp table pair as

@@ -106,7 +106,7 @@ def learn(engine: Any, fields: Sequence[str], profiles: int) -> Learned | None:
         [level_shares(np.bincount(group.code(seen), minlength=group.size)) for group in groups]
         for seen in (same, other)
     )
-    blocking.block(engine, fields, sides="label", condition="l.label <> r.label")
+    blocking.block(engine, fields, across="label")
     pairs = engine.sql("select l, r from pair order by l, r").to_arrow_table()
     left, right = pairs["l"].to_numpy(), pairs["r"].to_numpy()
     scorer = score.Scorer(compared, _sober(Model(groups, m, u)), 0.5, score.rarity(engine, compared))

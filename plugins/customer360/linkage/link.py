@@ -78,8 +78,7 @@ class Linkage:
     def _train(self) -> tuple[Ints, Ints, model.Levels]:
         """Make `scorer`; the blocked pairs and their levels."""
         engine = self.engine
-        sides = "l.source <> r.source" if self.across else "true"
-        rules = blocking.block(engine, self.fields, condition=sides)
+        rules = blocking.block(engine, self.fields, across="source" if self.across else None)
         found = engine.sql("select l, r, rules from pair order by l, r").to_arrow_table()
         left, right, masks = (found[name].to_numpy() for name in ("l", "r", "rules"))
         groups = model.groups_of(self.compared)
