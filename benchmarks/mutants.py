@@ -32,7 +32,7 @@ from mutation import changes, is_rule
 
 from customer360.attribution import markov
 from customer360.attribution.config import load
-from customer360.dbt_runner import manifest_key, run_dbt, target_path
+from customer360.dbt_runner import ROWS_AND_SUMS, manifest_key, run_dbt, target_path
 from customer360.engines import open_engine
 from customer360.settings import Settings, project_root
 
@@ -86,8 +86,7 @@ class Company:
             run_dbt(self.settings, engine, "build", select="+tag:identity_input", vars=night)
             write_identity(engine, AS_OF)
             engine.release()
-            whole = "+tag:identity_input tag:whole"
-            run_dbt(self.settings, engine, "build", select="+tag:marts tag:tally", exclude=whole, vars=night)
+            run_dbt(self.settings, engine, "build", **ROWS_AND_SUMS, vars=night)
             markov.solve(engine, self.config)
             engine.release()
             run_dbt(self.settings, engine, "build", select="tag:whole", vars=night)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from customer360 import dbt_process
 from customer360.engines.base import Engine, EngineError
@@ -45,6 +45,10 @@ def count_tests(nodes: Iterable[Node], before: Mapping[str, int] | None = None) 
     found = Counter(node.status for node in nodes if node.unique_id.startswith("test."))
     counts = {"passed": found["pass"], "warned": found["warn"]}
     return {kind: count + (before or {}).get(kind, 0) for kind, count in counts.items()}
+
+
+# What a night builds between identity and what is made whole: its customers' rows, and the sums over them.
+ROWS_AND_SUMS: Final = {"select": "+tag:marts tag:tally", "exclude": "+tag:identity_input tag:whole"}
 
 
 def target_path(settings: Settings) -> Path:

@@ -159,21 +159,21 @@ def transform(night: Night) -> Night:
 
     from customer360.attribution import markov
     from customer360.attribution.config import of as attribution_of
-    from customer360.dbt_runner import count_tests, manifest_path, run_dbt
+    from customer360.dbt_runner import ROWS_AND_SUMS, count_tests, manifest_path, run_dbt
     from customer360.engines import open_engine
     from customer360.slices import placing
     from customer360.slices.state import read_state, write_state
 
     settings = Settings.from_env()
     with _measured(settings, night, "transform") as figures, open_engine(settings) as engine:
-        without = "+tag:identity_input tag:whole" + (" resource_type:seed" if night["is_slice"] else "")
+        without = ROWS_AND_SUMS["exclude"] + (" resource_type:seed" if night["is_slice"] else "")
         # Anew, or a seed that has another column now would not fit its table.
         anew = () if night["is_slice"] else ("--full-refresh",)
         if night["is_slice"]:
             placing.touch(engine)
             engine.release()
         nodes = run_dbt(
-            settings, engine, "build", *anew, select="+tag:marts tag:tally", exclude=without, vars=_vars(night)
+            settings, engine, "build", *anew, select=ROWS_AND_SUMS["select"], exclude=without, vars=_vars(night)
         ).nodes
         held = read_state(engine)
         if held is None:

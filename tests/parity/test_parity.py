@@ -13,7 +13,7 @@ from scipy.stats import CensoredData, ecdf
 
 from customer360.attribution import markov
 from customer360.attribution.config import load
-from customer360.dbt_runner import run_dbt
+from customer360.dbt_runner import ROWS_AND_SUMS, run_dbt
 from customer360.engines import LakeFile, open_engine
 from customer360.settings import project_root
 from parity.adversarial import AS_OF, write_lake
@@ -47,8 +47,7 @@ class Built(MartsByEngine):
             run_dbt(settings, engine, "build", select="+tag:identity_input", vars=night)
             write_identity(engine, AS_OF)
             engine.release()
-            built = "+tag:identity_input tag:whole"
-            run_dbt(settings, engine, "build", select="+tag:marts tag:tally", exclude=built, vars=night)
+            run_dbt(settings, engine, "build", **ROWS_AND_SUMS, vars=night)
             markov.solve(engine, configured)
             engine.release()
             run_dbt(settings, engine, "build", select="tag:whole", vars=night)

@@ -68,10 +68,7 @@ def open_slice(engine: Engine, found: Plan, as_of: datetime, own: OwnIdentities,
     engine.define(
         night,
         "universe",
-        f"select record_key from {engine.qualify(night, 'change_record')}"
-        f" union select record_key from {engine.qualify(night, 'similar_record')}"
-        f" union select record_key from {engine.qualify(night, 'hub_record')}"
-        f" union select g.record_key from {engine.qualify('identity', 'record_group')} as g"
+        f"{_touched(engine)} union select g.record_key from {engine.qualify('identity', 'record_group')} as g"
         f" inner join {engine.qualify(night, 'touched_group')} as t on g.group_key = t.group_key",
     )
     universe = engine.qualify(night, "universe")
@@ -237,6 +234,12 @@ def _hubs(engine: Engine) -> str:
     )
 
 
+def _touched(engine: Engine) -> str:
+    """Records that changed, are like a changed one, or carry a hub."""
+    found = ("change_record", "similar_record", "hub_record")
+    return " union ".join(f"select record_key from {engine.qualify(SLICE + 'lake', table)}" for table in found)
+
+
 def _groups(engine: Engine, since: datetime, as_of: datetime) -> str:
     """Groups of records that are tied to what changed, or hold a customer who falls dormant tonight."""
 
@@ -246,16 +249,10 @@ def _groups(engine: Engine, since: datetime, as_of: datetime) -> str:
     night = SLICE + "lake"
     return f"""
         select g.group_key from {name("identity", "record_group")} as g
-        inner join {name(night, "change_record")} as c on g.record_key = c.record_key
-        union
-        select g.group_key from {name("identity", "record_group")} as g
-        inner join {name(night, "similar_record")} as s on g.record_key = s.record_key
+        inner join ({_touched(engine)}) as t on g.record_key = t.record_key
         union
         select g.group_key from {name("identity", "node_group")} as g
         inner join {name(night, "change_node")} as n on g.node = n.node
-        union
-        select g.group_key from {name("identity", "record_group")} as g
-        inner join {name(night, "hub_record")} as h on g.record_key = h.record_key
         union
         select g.group_key from {name("identity", "record_group")} as g
         inner join {name("identity", "customer_record")} as r on g.record_key = r.record_key
