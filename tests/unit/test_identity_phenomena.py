@@ -102,6 +102,20 @@ def test_a_line_from_which_three_names_call_is_not_its_owners_alone() -> None:
     assert three.of["unnamed"] is None
 
 
+@pytest.mark.parametrize(
+    "shown",
+    ["WIRELESS CALLER", "Unbekannter Anrufer", "Cell Phone NY", "Name unavailable", "Numéro masqué", "Out of area"],
+)
+def test_what_a_telephone_shows_where_it_knows_no_name_is_nobodys(shown: str) -> None:
+    owner = contact("owner", "Ana Ruiz", LINE, ANA, day=600)
+    shown_twice = [call(f"shown{n}", LINE, name=shown, day=90 - n) for n in range(2)]
+    found = resolve([owner, *shown_twice])
+    assert found.verdict(LINE) == "private one_person"
+    assert found.of["shown0"] == found.of["shown1"] == found.of["owner"]
+    somebody = [call(f"shown{n}", LINE, name="Willy Caller", day=90 - n) for n in range(2)]
+    assert resolve([owner, *somebody]).verdict(LINE).startswith("shared ")
+
+
 def test_a_firms_name_that_a_line_shows_is_one_caller_more() -> None:
     owner = contact("owner", "Ana Ruiz", LINE, ANA, day=600)
     firm, ana, ben = (call(name, LINE, name=name, day=90) for name in ("Meyer24", "Ana Ruiz", "Ben Ott"))
