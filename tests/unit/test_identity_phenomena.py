@@ -116,6 +116,39 @@ def test_what_a_telephone_shows_where_it_knows_no_name_is_nobodys(shown: str) ->
     assert resolve([owner, *somebody]).verdict(LINE).startswith("shared ")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Unknown",
+        "[not provided]",
+        "N/A",
+        "n.n.",
+        "Test Test",
+        "Website Visitor",
+        "Gast",
+        "Неизвестный",
+        "未知",
+        "???",
+        "xxx",
+    ],
+)
+def test_what_people_write_who_know_no_name_is_nobodys(written: str) -> None:
+    found = resolve([contact("crm", "Ana Ruiz", ANA, LINE, day=600), contact("shop", written, ANA, day=50)])
+    assert found.verdict(ANA) == "private one_person"
+    assert len(found.groups()) == 1
+    nobodys = resolve([contact("a", written, LINE, day=90), contact("b", written, ("email", "b@example.com"), day=80)])
+    assert len(nobodys.groups()) == 2
+
+
+@pytest.mark.parametrize("written", ["Eva Gast", "Guest, Al", "Mark Call"])
+def test_a_name_with_such_a_word_is_a_name(written: str) -> None:
+    assert (
+        resolve([contact("crm", "Ana Ruiz", ANA, LINE), contact("shop", written, ANA)])
+        .verdict(ANA)
+        .startswith("shared ")
+    )
+
+
 def test_a_firms_name_that_a_line_shows_is_one_caller_more() -> None:
     owner = contact("owner", "Ana Ruiz", LINE, ANA, day=600)
     firm, ana, ben = (call(name, LINE, name=name, day=90) for name in ("Meyer24", "Ana Ruiz", "Ben Ott"))

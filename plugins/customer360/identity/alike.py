@@ -56,7 +56,8 @@ def fold(engine: Any, own: OwnIdentities, relation: str) -> None:
     int_identity__record_profile. Addresses and numbers that are nobody's are left out."""
     engine.execute(_ADDRESSES.format(relation=relation))
     nobodys(engine, own, "stated_address")
-    engine.execute(_STATED.format(relation=relation, handle=_HANDLE, whole=_WHOLE))
+    query = _STATED.format(relation=relation, handle=_HANDLE, whole=_WHOLE, told=_TOLD)
+    engine.execute(query, {"no_name": names.no_name_pattern()})
     features.prepare(engine, "stated", LAYOUT)
     engine.execute(_FOLDED)
 
@@ -293,13 +294,14 @@ _HANDLE = f"case when e.identifier_value is null and not coalesce({_NAMED}, true
 # Hartfeld, Anna is Anna Hartfeld, but Hartfeld, Jr is not Jr Hartfeld.
 _WHOLE = r"""case when regexp_matches(full_name, '(?i),\s*(jr|sr|junior|senior|i{2,3}|iv)\.?\s*$') then full_name
     else regexp_replace(full_name, '^([^,]+),([^,]+)$', '\2 \1') end"""
+_TOLD = ", ".join(f"{names.told(each)} as {each}" for each in ("full_name", "given_name", "family_name"))
 # A name that is only known as a whole begins with the given and ends with the family name.
 _STATED = """
     create or replace temp table stated as
     with trimmed as (
         select *, nullif(trim({whole}), '') as whole, nullif(trim(given_name), '') as first_name,
             nullif(trim(family_name), '') as last_name
-        from {relation}
+        from (select * replace ({told}) from {relation})
     )
     select t.record_key, birth_date, address_line, postal_code, city, region, organisation, {handle} as handle,
         case when first_name is null and last_name is null and contains(whole, ' ') then split_part(whole, ' ', 1)

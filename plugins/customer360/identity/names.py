@@ -20,6 +20,7 @@ from typing import NamedTuple
 from customer360.identity.scripts import given_in_chinese, in_latin
 
 NICKNAMES = Path(__file__).parent / "seeds" / "nicknames.csv"
+NO_NAMES = NICKNAMES.with_name("no_names.csv")
 MANY = 40  # more different names than this are never sorted out: they are that many persons
 
 _NOT_A_NAME = frozenset(
@@ -69,6 +70,24 @@ def fold(full: str | None, given: str | None = None, family: str | None = None, 
     told = given if given and family else after if is_swapped else given_in_chinese(text)
     known = tuple(word for word in _words(told) if word not in _GENERATIONS) if told else ()
     return Name(tokens, known, generation, birth_date)
+
+
+def told(text: str) -> str:
+    """SQL (DuckDB) of `text`, a name, or null where it is what people and telephones write who know none. `$no_name` is
+    `no_name_pattern`."""
+    return f"case when not regexp_full_match(strip_accents(lower(trim({text}))), $no_name) then {text} end"
+
+
+@lru_cache(maxsize=1)
+def no_name_pattern() -> str:
+    """RE2 pattern of what stands where no name is known: only listed words (Unknown, Wireless Caller, [not provided]),
+    with a region's letters perhaps after two of them (Cell Phone NY), or n/a, n.n., xxx; lower case, no accents."""
+    with NO_NAMES.open(encoding="utf-8") as rows:
+        words = [unicodedata.normalize("NFKD", row["word"]) for row in csv.DictReader(rows)]
+    plain = ("".join(char for char in word if not unicodedata.combining(char)) for word in words)
+    word, gap = f"(?:{'|'.join(map(re.escape, plain))})", r"[^\p{L}]"
+    abbreviated = rf"[nk]{gap}?[an]|x{{2,}}|asdf\p{{L}}*"
+    return rf"{gap}*(?:(?:{word}{gap}+)*{word}|{word}{gap}+{word}{gap}+[a-z]{{2}}|{abbreviated}){gap}*|{gap}+"
 
 
 def persons(names: Iterable[Name]) -> int:

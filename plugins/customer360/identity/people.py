@@ -1,14 +1,12 @@
 """Who uses an identifier: the different persons named on the records that carry it.
 
 Names of contact records are facts. The names that telephones and mail programs show are hints: one may be
-anything, several of one name are evidence of a person. What they show where they know no name is none.
+anything, several of one name are evidence of a person. What stands where no name is known is none.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +14,7 @@ import pyarrow as pa
 from customer360.identity import names
 from customer360.identity.names import Name, Rule
 
-SEEDS = Path(__file__).parent / "seeds"
+_NAMES = ("full_name", "given_name", "family_name", "name_hint")
 # What a name must have in common with another to be the same person's, by what carries both.
 _RULES: dict[str, Rule] = {
     "email": names.same_owner,
@@ -44,7 +42,7 @@ class People:
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine
-        engine.execute(_SHOWN, {"no_name": _no_name_pattern()})
+        engine.execute(_TOLD, {"no_name": names.no_name_pattern()})
         engine.execute(_SPELLINGS)
         self._spelled: dict[int, Name] = {}
         self._united: dict[int, set[frozenset[Name]]] = {}
@@ -164,12 +162,6 @@ def match_hints(
     )
 
 
-def _no_name_pattern() -> str:
-    """RE2 pattern of what is shown where no name is known: Wireless Caller, Unbekannter Anrufer."""
-    with (SEEDS / "shown_without_name.csv").open(encoding="utf-8") as rows:
-        return "(?i:" + "|".join(f"(?:{row['pattern']})" for row in csv.DictReader(rows)) + ")"
-
-
 def _grouped(each: Sequence[Name], places: Sequence[int | None], weights: Sequence[int]) -> dict[int, list[Name]]:
     """The names of each person of whom there is evidence enough."""
     groups: dict[int, list[Name]] = {}
@@ -212,23 +204,23 @@ def _counts(rows: Sequence[tuple[int, int, bool]]) -> pa.Table:
     )
 
 
-_SHOWN = """
-    create or replace temp table shown_name as
-    select record_key, record_kind, name_hint from record_names
-    where name_hint is not null and not regexp_full_match(trim(name_hint), $no_name)
+_TOLD = f"""
+    create or replace temp table told_name as
+    select record_key, record_kind, birth_date, {", ".join(f"{names.told(each)} as {each}" for each in _NAMES)}
+    from record_names
 """
 _SPELLINGS = f"""
     create or replace temp table named_record as
     select record_key, coalesce(full_name, '') as full_name, coalesce(given_name, '') as given_name,
         coalesce(family_name, '') as family_name, coalesce(birth_date, date '0001-01-01') as known_date,
         {FACT} as weight
-    from record_names
+    from told_name
     where record_kind not in ('interaction', 'account')
         and record_key not in (select record_key from record_identifiers semi join crowded using (identifier_key))
         and (full_name <> '' or given_name <> '' or family_name <> '')
     union all
     select record_key, name_hint, '', '', date '0001-01-01', {HINT}
-    from shown_name
+    from told_name
     where record_kind = 'interaction' and regexp_full_match(name_hint, '{_NAME_SHOWN}')
         and record_key not in (select record_key from record_identifiers semi join crowded using (identifier_key));
     create or replace temp table spelling as
@@ -266,11 +258,11 @@ _PERSONS = """
 _HINTS = """
     with hints as (
         select r.identifier_key, n.name_hint, count(*) as records
-        from shown_name n
+        from told_name n
         join record_identifiers r using (record_key)
         join identifiers i on r.identifier_key = i.identifier_key
             and i.identifier_type not in ('user_id', 'account_ref', 'loyalty')
-        where n.name_hint not like '%@%'
+        where n.name_hint is not null and n.name_hint not like '%@%'
         group by 1, 2
     )
     select identifier_key,
