@@ -136,8 +136,6 @@ def test_what_people_write_who_know_no_name_is_nobodys(written: str) -> None:
     found = resolve([contact("crm", "Ana Ruiz", ANA, LINE, day=600), contact("shop", written, ANA, day=50)])
     assert found.verdict(ANA) == "private one_person"
     assert len(found.groups()) == 1
-    nobodys = resolve([contact("a", written, LINE, day=90), contact("b", written, ("email", "b@example.com"), day=80)])
-    assert len(nobodys.groups()) == 2
 
 
 @pytest.mark.parametrize("written", ["Eva Gast", "Guest, Al", "Mark Call"])
