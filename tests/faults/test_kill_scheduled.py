@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -169,19 +169,30 @@ def one(watch: Any, text: str, *values: object) -> Any:
 
 
 def task_behind(port: int | None) -> psutil.Process | None:
-    """The process that talks to the database from this port: one try of one task."""
-    for each in psutil.net_connections("tcp4"):
-        if each.laddr and each.laddr.port == port and each.pid:
-            return psutil.Process(each.pid)
+    """The process that talks to the database from this port: one try of one task, and none that it forked."""
+    if port is None:
+        return None
+    holding = {each.pid for each in psutil.net_connections("tcp4") if each.laddr and each.laddr.port == port}
+    for pid in sorted(holding - {None}):
+        with suppress(psutil.NoSuchProcess):  # it ended since it was listed
+            task = psutil.Process(pid)
+            if task.ppid() not in holding:
+                return task
     return None
 
 
 def blocked_task(watch: Any, name: str, besides: psutil.Process | None = None) -> psutil.Process:
-    """The task whose database session has this name, once it waits for a lock."""
+    """The task whose database session has this name, once it waits for a lock; a killed task's session may wait on."""
     text = "select client_port from pg_stat_activity where application_name = %s and wait_event_type = 'Lock'"
-    found = until(lambda: None if (task := task_behind(one(watch, text, name))) == besides else task)
-    assert isinstance(found, psutil.Process)
-    return found
+
+    def found() -> psutil.Process | None:
+        watch.execute(text, (name,))
+        tasks = (task_behind(port) for (port,) in watch.fetchall())
+        return next((task for task in tasks if task not in (None, besides)), None)
+
+    task = until(found)
+    assert isinstance(task, psutil.Process)
+    return task
 
 
 def supervisor_of(task: psutil.Process) -> psutil.Process:
