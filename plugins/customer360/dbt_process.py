@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,14 +222,20 @@ def _write_results(target: Path, found: RunExecutionResult) -> None:
 
 
 def _write_manifest(target: Path, manifest: Manifest, kept: str) -> None:
-    """Only where another manifest lies there: as JSON it costs as much as building twenty small models."""
+    """Only where another manifest lies there, and made into JSON once: that costs as much as building thirty small
+    models, and a night changes between two manifests."""
     mark = target / MARK
     described = target / "manifest.json"
     if described.exists() and mark.exists() and mark.read_text("utf-8") == kept:
         return
+    made = Path(kept).with_suffix(".json")
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with _whole(made) as unfinished:
+            manifest.write(str(unfinished))
     mark.unlink(missing_ok=True)
     with _whole(described) as unfinished:
-        manifest.write(str(unfinished))
+        shutil.copyfile(made, unfinished)
     with _whole(mark) as unfinished:
         unfinished.write_text(kept, "utf-8")
 
@@ -266,6 +273,7 @@ def _keep(manifest: Manifest, kept: Path) -> None:
     with contextlib.suppress(FileNotFoundError):  # another process removes them, too
         by_use = sorted(kept.parent.glob("*.msgpack"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in by_use[_KEPT:]:
+            path.with_suffix(".json").unlink(missing_ok=True)
             path.unlink()
 
 

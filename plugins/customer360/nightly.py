@@ -105,7 +105,7 @@ def stage(night: Night) -> Night:
     from customer360.slices.planning import fingerprint, plan
     from customer360.slices.state import State, read_state, write_batches, write_state
 
-    settings, config = _configured()
+    settings, config = _company()
     with _measured(settings, night, "stage") as figures:
         with connect(settings, application_name="c360 stage") as connection, open_engine(settings) as engine:
             files = ledger.active_files(connection, settings, _as_of(night))
@@ -134,7 +134,7 @@ def identify(night: Night) -> Night:
     from customer360.postgres import connect
     from customer360.publish.runs import guard
 
-    settings, config = _configured()
+    settings, config = _company()
     with _measured(settings, night, "identify") as figures:
         with (
             connect(settings, application_name="c360 identify") as connection,
@@ -400,6 +400,14 @@ def _configured() -> tuple[Settings, SourcesConfig]:
     return settings, load_sources(settings.sources)
 
 
+def _company(*, read_own: bool = True) -> tuple[Settings, SourcesConfig]:
+    """What the sources file says of the company; what reads its files is not imported to check their options."""
+    from customer360.sources import load_sources
+
+    settings = Settings.from_env()
+    return settings, load_sources(settings.sources, check_connectors=False, read_own=read_own)
+
+
 def source_names() -> list[str]:
     """Names of the configured sources, in the file's order."""
     return list(_configured()[1].sources)
@@ -418,7 +426,7 @@ def _vars(night: Night) -> dict[str, Any]:
     from customer360.attribution.config import of as attribution_of
     from customer360.engines.base import SLICE
 
-    settings, config = _configured()
+    settings, config = _company(read_own=False)
     as_of = _as_of(night)
     return attribution_of(settings).as_vars() | {
         "as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),

@@ -216,9 +216,10 @@ class _Known(NamedTuple):
 
 
 _REMEMBERED: Final = 262_144
+# Not `pa.array`, which imports pandas.
 _NONE_KNOWN: Final = _Known(
-    pa.array([], pa.string()),
-    NormalisedColumn(pa.array([], pa.string()), pa.array([], pa.bool_()), pa.array([], pa.string())),
+    pa.nulls(0, pa.string()),
+    NormalisedColumn(pa.nulls(0, pa.string()), pa.nulls(0, pa.bool_()), pa.nulls(0, pa.string())),
 )
 _known: dict[str, _Known] = {}
 

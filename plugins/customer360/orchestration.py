@@ -54,7 +54,7 @@ def page(text: str) -> str:
 
 def configuration() -> SourcesConfig:
     """sources.yml as the DAG files need it: checked, but without loading any connector."""
-    return load_sources(Settings.from_env().sources, check_connectors=False)
+    return load_sources(Settings.from_env().sources, check_connectors=False, read_own=False)
 
 
 def timetable(cron: str, zone: ZoneInfo) -> CronDataIntervalTimetable:

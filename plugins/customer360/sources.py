@@ -96,25 +96,27 @@ _OWN_KEYS = {
 }
 
 
-def load_sources(path: Path, check_connectors: bool = True) -> SourcesConfig:
+def load_sources(path: Path, check_connectors: bool = True, read_own: bool = True) -> SourcesConfig:
     """Read and check `path`. Raises SourcesError with the line of the first mistake.
 
-    With `check_connectors` False, connector-specific options, mappings and the company's own identities
-    are left unread, so that nothing heavy is imported: for DAG files.
+    With `check_connectors` False, connector-specific options and mappings are left unread, with `read_own` False the
+    company's own identities: what reads them takes a second to import, which is long for DAG files and where a night
+    only asks for the company's time zone.
     """
     try:
         document = yaml_lines.read(path)
     except YamlError as error:
         raise SourcesError(str(error)) from None
-    return _Reader(document, check_connectors).config()
+    return _Reader(document, check_connectors, read_own).config()
 
 
 class _Reader:
     """Checks one document, top down; the first mistake raises."""
 
-    def __init__(self, document: Document, check_connectors: bool) -> None:
+    def __init__(self, document: Document, check_connectors: bool, read_own: bool) -> None:
         self.document = document
         self.check_connectors = check_connectors
+        self.read_own = read_own
 
     def config(self) -> SourcesConfig:
         top = self.mapping((), ("version", "company", "defaults", "sources"))
@@ -254,7 +256,7 @@ class _Reader:
     # The company's own ----------------------------------------------------------------------------
 
     def own(self, name: Any, region: str | None) -> OwnIdentities:
-        if name is None or not self.check_connectors:
+        if name is None or not self.read_own:
             return OwnIdentities()
         path = self.document.path.parent / str(name)
         if not path.is_file():

@@ -97,6 +97,16 @@ def test_the_manifest_is_written_as_json_when_it_is_another_one(small: Settings)
     assert sorted(nodes) == ["model.small.second", "model.small.told"]
 
 
+def test_a_manifest_becomes_json_once_however_often_nights_change_between_two(small: Settings) -> None:
+    told(small, kind="a")
+    first = manifest_path(small).read_bytes()
+    told(small, kind="b")
+    assert manifest_path(small).read_bytes() != first
+    told(small, kind="a")
+    assert manifest_path(small).read_bytes() == first  # made anew it would have another time in it
+    assert {path.with_suffix(".json").exists() for path in manifests(small)} == {True}
+
+
 def test_a_process_that_was_killed_is_replaced(small: Settings) -> None:
     told(small, as_of="2026-03-01")
     server = dbt_process._server

@@ -79,7 +79,7 @@ def build(settings: Settings) -> Path:
     """Write the site below `<local>/site/marketing`; its first page. Raises NothingPublished."""
     from customer360.portal import attribution, certainty, changes, definitions, lifecycle, spend
 
-    config = load_sources(settings.sources, check_connectors=False)
+    config = load_sources(settings.sources, check_connectors=False, read_own=False)
     root = settings.local / "site"
     root.mkdir(parents=True, exist_ok=True)
     aside = root / f".marketing.{uuid.uuid4().hex[:8]}.tmp"
