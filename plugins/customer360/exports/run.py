@@ -59,7 +59,9 @@ def export_night(settings: Settings) -> Export:
     with snapshot(settings, "c360 export") as data, _alone(settings):
         if lines := data.drift():
             raise ExportError("schema marketing is not what its contracts say: " + "; ".join(lines))
-        night = data.facts.as_of.astimezone(load_sources(settings.sources, check_connectors=False, read_own=False).timezone)
+        night = data.facts.as_of.astimezone(
+            load_sources(settings.sources, check_connectors=False, read_own=False).timezone
+        )
         folder = settings.exports / f"{night:%Y-%m-%d}_publication-{data.facts.publication_id}"
         manifest = _written(folder, data)
         if manifest is None:

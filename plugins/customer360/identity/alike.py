@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from scipy.sparse import coo_array, triu
+from scipy.sparse.csgraph import connected_components
 
 from customer360.identity import names
 from customer360.identity.classify import nobodys
@@ -133,10 +134,9 @@ def similar(engine: Any, own: OwnIdentities, learned: Learned) -> pa.Table:
     for key in blocking.keys(FIELDS):
         engine.execute(_MEETING.format(key=key, most=MOST))
     engine.execute(_MET)
-    pairs = engine.sql("select l, r from met_pair order by l, r").to_arrow_table()
-    left, right = (pairs[name].to_numpy() for name in ("l", "r"))
-    met = _Likeness(engine, learned).score(left, right)
-    engine.register("likely", pa.table({"row": right[(met.odds > logit(POSSIBLE)) & ~met.vetoes]}))
+    likeness = _Likeness(engine, learned)
+    met = likeness.score(*likeness.supported("met_pair"))
+    engine.register("likely", pa.table({"row": met.right[(met.odds > logit(POSSIBLE)) & ~met.vetoes]}))
     return engine.sql(_SIMILAR).to_arrow_table()
 
 
@@ -146,9 +146,14 @@ class _Likeness:
     def __init__(self, engine: Any, learned: Learned) -> None:
         ((rows,),) = engine.sql("select count(*) from profile").fetchall()
         vetoes.prepare(engine, FIELDS)
-        judge = Judge(engine, learned)
+        self._judge = Judge(engine, learned)
         self._engine = engine
-        self._linkage = Linkage(engine, FIELDS, rows, np.zeros(rows, np.int64), False, LAYOUT.vetoes, judge)
+        self._linkage = Linkage(engine, FIELDS, rows, np.zeros(rows, np.int64), False, LAYOUT.vetoes, self._judge)
+
+    def supported(self, relation: str) -> tuple[Ints, Ints]:
+        """The pairs of `relation` (l, r: rows) that may be possible: the name alone makes none so."""
+        found = self._engine.sql(_SUPPORTED.format(relation=relation, supported=self._judge.supported()))
+        return _ends(found.to_arrow_table())
 
     def score(self, left: Ints, right: Ints) -> Pairs:
         """A veto stands also where names are two persons' by the rules of `names`: a family's mailbox and address say
@@ -178,8 +183,8 @@ class _Compared:
         apart = kept_apart(engine)
         self._apart = apart["left"].to_numpy() * parts + apart["right"].to_numpy()
         self._logs_in = engine.sql(_LOG_INS).to_arrow_table()
-        found = engine.sql("select l, r from pair order by l, r").to_arrow_table()
-        self._pairs = self._run.score(found["l"].to_numpy(), found["r"].to_numpy())
+        self._pairs = self._run.score(*self._run.supported("pair"))
+        self._keep_near()
         self._compare(*self._neighbours())
         while True:
             left, right, best, vetoed = self._edges()
@@ -209,6 +214,29 @@ class _Compared:
                 "is_link": self.clusters[left[kept]] == self.clusters[right[kept]],
             }
         )
+
+    def _keep_near(self) -> None:
+        """Of the blocked pairs, those of parts that possible ones tie together, whatever they say: no others have a
+        say in who is one."""
+        pairs = self._pairs
+        possible = (pairs.odds > logit(POSSIBLE)) & ~pairs.vetoes
+        ends = self._part_of[pairs.left], self._part_of[pairs.right]
+        ties = coo_array(
+            (possible[possible].astype(np.int8), (ends[0][possible], ends[1][possible])), shape=(self._parts,) * 2
+        )
+        labels = connected_components(ties, directed=False)[1]
+        tied = np.unique(np.concatenate([ends[0][possible], ends[1][possible]]))
+        self._pairs = pairs.where(labels[ends[0]] == labels[ends[1]])
+        self._engine.register("tied_part", pa.table({"part": tied, "label": labels[tied].astype(np.int64)}))
+        self._score_more(*_ends(self._engine.sql(_NEAR).to_arrow_table()))
+
+    def _score_more(self, left: Ints, right: Ints) -> bool:
+        """Score these pairs of rows that have not been; whether a veto came up."""
+        rows = len(self._part_of)
+        fresh = np.setdiff1d(left * rows + right, self._pairs.left * rows + self._pairs.right)
+        more = self._run.score(fresh // rows, fresh % rows)
+        self._pairs = self._pairs.extended(more)
+        return bool(more.vetoes.any())
 
     def _edges(self) -> tuple[Ints, Ints, Ints, Any]:
         """Parts with compared records, left < right; place of their most alike pair, of those that no veto parts if
@@ -245,13 +273,11 @@ class _Compared:
     def _compare(self, left: Ints, right: Ints) -> bool:
         """Compare the records of these parts that have not been; whether a veto came up."""
         self._engine.register("asked_part", pa.table({"l": left, "r": right}))
-        found = self._engine.sql(_RECORD_PAIRS.format(records=_RECORDS)).to_arrow_table()
-        rows = len(self._part_of)
-        held = self._pairs.left * rows + self._pairs.right
-        fresh = np.setdiff1d(found["l"].to_numpy() * rows + found["r"].to_numpy(), held)
-        more = self._run.score(fresh // rows, fresh % rows)
-        self._pairs = self._pairs.extended(more)
-        return bool(more.vetoes.any())
+        return self._score_more(*_ends(self._engine.sql(_RECORD_PAIRS.format(records=_RECORDS)).to_arrow_table()))
+
+
+def _ends(pairs: pa.Table) -> tuple[Ints, Ints]:
+    return pairs["l"].to_numpy(), pairs["r"].to_numpy()
 
 
 def _steps(left: Ints, right: Ints, size: int) -> tuple[Ints, Ints]:
@@ -378,6 +404,14 @@ _PARTS = """
     left join part t using (component)
 """
 _NAMES = "select row, given_name, family_name from profile semi join asked_row using (row)"
+_SUPPORTED = """
+    select p.l, p.r from {relation} p join profile l on p.l = l.row join profile r on p.r = r.row
+    where {supported} order by p.l, p.r
+"""
+_NEAR = """
+    with near as (select row, label from profile join tied_part using (part))
+    select l, r from pair join near a on l = a.row join near b on r = b.row where a.label = b.label
+"""
 _LOG_INS = """
     select distinct p.part, c.space
     from claim c

@@ -78,6 +78,21 @@ class Judge:
         is_name_alone = parts[beside].max(axis=0, initial=0) < np.log(SUPPORT)
         return np.where(is_name_alone, np.minimum(odds, logit(NAME_ALONE)), odds), self._scorer.beside(parts)
 
+    def supported(self) -> str:
+        """SQL of `l` and `r`, profiles, that holds wherever something beside the name may speak for one person. Of all
+        other pairs `judge` says NAME_ALONE at most, and nobody need ask it: equal values are found faster than like
+        ones."""
+        tests = []
+        for group, weights in zip(self._scorer.model.groups, self._scorer.model.weights, strict=True):
+            if set(group.fields) & _NAMES:
+                continue
+            levels = np.stack(np.unravel_index(np.arange(group.size), [size + 1 for size in group.sizes]))
+            is_equal = (levels == np.array(group.sizes)[:, None] - 1).any(axis=0)
+            is_alike_enough = (weights[~is_equal] >= np.log(SUPPORT)).any()
+            test = "(l.{0} is not null and r.{0} is not null)" if is_alike_enough else "l.{0} = r.{0}"
+            tests += [test.format(field) for field in group.fields]
+        return " or ".join(tests) or "false"
+
     def weights(self, left: Ints, levels: Levels) -> dict[tuple[str, ...], Floats]:
         """{fields of a group of comparisons: what it says of each pair}, natural logarithms."""
         groups = self._scorer.model.groups

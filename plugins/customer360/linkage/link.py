@@ -44,6 +44,9 @@ class Pairs:
     vetoes: npt.NDArray[np.bool_]
     beside: npt.NDArray[np.bool_]
 
+    def where(self, kept: npt.NDArray[np.bool_]) -> Pairs:
+        return Pairs(self.left[kept], self.right[kept], self.odds[kept], self.vetoes[kept], self.beside[kept])
+
     def extended(self, other: Pairs) -> Pairs:
         return Pairs(
             np.concatenate([self.left, other.left]),
