@@ -73,7 +73,8 @@ def part(engine: Any, people: People) -> None:
     rows = engine.sql("select identifier_key, is_number, spans from carried order by identifier_key").fetchall()
     known = _known(engine)
     people.read([name_id for each in known.values() for name_id, _ in each.spelled])
-    one = claims.one_claims(engine)
+    claimed = {node for each in known.values() for nodes in each.claims.values() for node in nodes}
+    one = claims.one_claims(engine, claimed)
     parted: list[tuple[int, str]] = []
     shown = _shown(engine, people)
     slips = _misnamed(people, shown)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from customer360.identity import names
 from customer360.identity.people import People, Spelled
 
@@ -32,9 +34,10 @@ def spelled(relation: str, column: str = "node") -> str:
     """
 
 
-def one_claims(engine: Any) -> set[tuple[int, int]]:
-    """Pairs of claims of which a record says that they are one person's."""
-    return set(engine.sql("from one_claim").fetchall())
+def one_claims(engine: Any, nodes: Iterable[int]) -> set[tuple[int, int]]:
+    """Pairs of claims, the first one of `nodes`, of which a record says that they are one person's."""
+    engine.register("asked_claim", pa.table({"node": pa.array(sorted(nodes), pa.int64())}))
+    return set(engine.sql("from one_claim semi join asked_claim using (node)").fetchall())
 
 
 def conflict(people: People, claims: Sequence[Claim], one: set[tuple[int, int]]) -> bool:

@@ -103,7 +103,7 @@ def _claimed(engine: Any, people: People, query: str) -> list[tuple[Any, ...]]:
     rows = engine.sql(query).fetchall()
     found = [[(node, spelled or []) for node, spelled in row[-1]] for row in rows]
     claims.read(people, found)
-    one = claims.one_claims(engine) if rows else set()
+    one = claims.one_claims(engine, [node for each in found for node, _ in each]) if rows else set()
     return sorted(
         {tuple(row[:-1]) for row, each in zip(rows, found, strict=True) if claims.conflict(people, each, one)}
     )
