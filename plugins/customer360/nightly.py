@@ -425,6 +425,7 @@ def _as_of(night: Night) -> datetime:
 def _vars(night: Night) -> dict[str, Any]:
     from customer360.attribution.config import of as attribution_of
     from customer360.engines.base import SLICE
+    from customer360.identity import names
 
     settings, config = _company(read_own=False)
     as_of = _as_of(night)
@@ -434,6 +435,7 @@ def _vars(night: Night) -> dict[str, Any]:
         "timezone": str(config.timezone),
         "lifecycle_rules": settings.lifecycle_rules,
         "currency": config.currency,
+        "no_name": names.no_name_pattern(),
         "slice": SLICE if night["is_slice"] else "",
     }
 

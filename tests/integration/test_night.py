@@ -168,6 +168,23 @@ def test_three_foreign_files_become_customers_by_yaml_alone(published: Settings)
     assert set(told) == {*expected, "w_shaped", "time_decay"}
 
 
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_what_is_no_name_is_nobodys(settings: Settings, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    monkeypatch.setenv("C360_ENGINE", engine)
+    settings.sources.write_text(OWN_FOLDER, "utf-8")
+    deliver(settings)
+    more = Path(settings.landing) / "clients/b.csv"
+    more.write_bytes(
+        "N_client;Prénom;Nom;Société;Courriel;Téléphone;Modifié\n"
+        "K3;N/A;[Non renseigné];Eau SA;eau@example.net;;28/02/2026\n".encode("cp1252")
+    )
+    os.utime(more, (time.time() - 3600,) * 2)
+    ingest(NIGHT)
+    run(NIGHT)
+    names = "select given_name, family_name, full_name, organisation from customer_360 where email = 'eau@example.net'"
+    assert query(settings, names) == [(None, None, None, "Eau SA")]
+
+
 def test_the_same_night_again_changes_nothing_on_either_engine(
     published: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

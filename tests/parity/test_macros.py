@@ -16,6 +16,7 @@ import pytest
 
 from customer360.dbt_runner import run_dbt
 from customer360.engines import Engine, open_engine
+from customer360.identity.names import no_name_pattern
 from customer360.settings import project_root
 from parity.conftest import ENGINES, EngineSettings
 
@@ -96,6 +97,29 @@ ANSWERS = {
     "{{ is_withheld(\"'01-02-2026 spring'\") }}": False,
     "{{ is_withheld(\"'(all)'\") }}": False,
     "coalesce({{ is_withheld('cast(null as ' ~ text_type() ~ ')') }}, false)": False,
+    **{
+        f"{{{{ told_name(\"'{name}'\", '{no_name_pattern()}') }}}} is null": is_none
+        for names, is_none in (
+            (
+                (
+                    "[Not Provided]",
+                    "N/A",
+                    "UNKNOWN",
+                    "Numéro masqué",
+                    "Неизвестный",
+                    "未知",
+                    "Test Test",
+                    "???",
+                    "-",
+                    "Ünknown",
+                ),
+                True,
+            ),
+            (("Eva Gast", "Ng", "Naomi", "Éva Test-Ünal", "1. Unknown Ltd"), False),
+        )
+        for name in names
+    },
+    "{{ told_name(\"' Ann '\") }}": " Ann ",
     "cast({{ ratio_of('1', '3', 2) }} as {{ text_type() }})": "0.33",
     "{{ ratio_of('cast(-1 as decimal(18, 2))', '8', 2) }} = -0.13": True,
     "{{ ratio_of('cast(12.005 as decimal(18, 6))', 'cast(1.5 as decimal(18, 9))', 4) }} = 8.0033": True,

@@ -80,14 +80,15 @@ def told(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def no_name_pattern() -> str:
-    """RE2 pattern of what stands where no name is known: only listed words (Unknown, Wireless Caller, [not provided]),
-    with a region's letters perhaps after two of them (Cell Phone NY), or n/a, n.n., xxx; lower case, no accents."""
+    """Pattern of what stands where no name is known: only listed words (Unknown, Wireless Caller, [not provided]),
+    with a region's letters perhaps after two of them (Cell Phone NY), or n/a, n.n., xxx; lower case, no accents.
+    It means the same to RE2, PostgreSQL and Java, so that dbt's models know such texts by it too."""
     with NO_NAMES.open(encoding="utf-8") as rows:
         words = [unicodedata.normalize("NFKD", row["word"]) for row in csv.DictReader(rows)]
     plain = ("".join(char for char in word if not unicodedata.combining(char)) for word in words)
-    word, gap = f"(?:{'|'.join(map(re.escape, plain))})", r"[^\p{L}]"
-    abbreviated = rf"[nk]{gap}?[an]|x{{2,}}|asdf\p{{L}}*"
-    return rf"{gap}*(?:(?:{word}{gap}+)*{word}|{word}{gap}+{word}{gap}+[a-z]{{2}}|{abbreviated}){gap}*|{gap}+"
+    word, gap = f"(?:{'|'.join(plain)})", "[ -`{-~]"
+    abbreviated = f"[nk]{gap}?[an]|x{{2,}}|asdf[a-z]*"
+    return f"{gap}*(?:(?:{word}{gap}+)*{word}|{word}{gap}+{word}{gap}+[a-z]{{2}}|{abbreviated}){gap}*|{gap}+"
 
 
 def persons(names: Iterable[Name]) -> int:

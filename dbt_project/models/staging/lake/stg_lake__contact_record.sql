@@ -1,12 +1,12 @@
--- Every person-like record a source asserts, in its latest version.
+-- Every person-like record a source asserts, in its latest version. Unknown and [not provided] are no names.
 {{
     latest_version(
         'contact_record',
         [
             'record_kind',
-            'given_name',
-            'family_name',
-            'full_name',
+            told_name('given_name') ~ ' as given_name',
+            told_name('family_name') ~ ' as family_name',
+            told_name('full_name') ~ ' as full_name',
             'organisation',
             'job_title',
             'address_line',
