@@ -78,6 +78,17 @@ def test_a_rare_name_alone_unites_nobody_and_is_no_question() -> None:
     assert not found.tables["similarity"].num_rows
 
 
+def test_addresses_that_differ_altogether_do_not_speak_for_one_person() -> None:
+    one, other = (
+        Rec(name, "contact", [("email", mail)], "Anna Hartfeld", "Anna", "Hartfeld", street=street, postcode=code, city=city)
+        for name, mail, street, code, city in (
+            ("a", "sun77@example.com", "Long Lane 7", "10117", "Town"),
+            ("b", "work@example.org", "Quirzweg 99", "83452", "Bergen"),
+        )
+    )  # fmt: skip
+    assert not resolve([one, other], learned=learned()).tables["similarity"].num_rows
+
+
 def test_one_word_is_no_name_to_unite_customers_by() -> None:
     one, other = (
         Rec(name, "contact", [("email", mail)], "Hartfeldsteiner", born=BORN, street="Long Lane 7", postcode="10117",

@@ -19,7 +19,7 @@ import pyarrow as pa
 from customer360.linkage import blocking, score
 from customer360.linkage.compare import comparisons
 from customer360.linkage.kinds import Kind
-from customer360.linkage.model import Floats, Ints, Levels, Model, groups_of, level_shares, logit
+from customer360.linkage.model import Floats, Group, Ints, Levels, Model, groups_of, level_shares, logit
 
 FREQUENT = 3  # profiles with one value, from which on it is remembered
 UNLISTED = 1.5  # profiles that a value is taken to have of which nothing is remembered: one or two
@@ -80,18 +80,23 @@ class Judge:
 
     def supported(self) -> str:
         """SQL of `l` and `r`, profiles, that holds wherever something beside the name may speak for one person. Of all
-        other pairs `judge` says NAME_ALONE at most, and nobody need ask it: equal values are found faster than like
-        ones."""
+        other pairs `judge` says NAME_ALONE at most, and nobody need ask it: what few levels say is found faster than
+        all of them."""
         tests = []
+        bar = np.log(SUPPORT)
         for group, weights in zip(self._scorer.model.groups, self._scorer.model.weights, strict=True):
             if set(group.fields) & _NAMES:
                 continue
-            levels = np.stack(np.unravel_index(np.arange(group.size), [size + 1 for size in group.sizes]))
-            is_equal = (levels == np.array(group.sizes)[:, None] - 1).any(axis=0)
-            is_alike_enough = (weights[~is_equal] >= np.log(SUPPORT)).any()
-            test = "(l.{0} is not null and r.{0} is not null)" if is_alike_enough else "l.{0} = r.{0}"
-            tests += [test.format(field) for field in group.fields]
-        return " or ".join(tests) or "false"
+            compared = [self._scorer.comparisons[place] for place in group.places]
+            tests += [each.levels[0] for each in compared]  # rare values that are equal say more than their weight
+            is_equal = (group.levels == np.array(group.sizes)[:, None] - 1).any(axis=0)
+            telling = group.levels[:, ~is_equal & (weights >= bar)]
+            if len(compared) == 1:
+                (one,) = compared
+                tests += [one.levels[one.size - 1 - level] for level in telling[0] if 0 < level < one.size]
+            if telling.size and (len(compared) > 1 or 0 in telling):
+                tests += [f"l.{field} is not null and r.{field} is not null" for field in group.fields]
+        return " or ".join(f"({test})" for test in tests) or "false"
 
     def weights(self, left: Ints, levels: Levels) -> dict[tuple[str, ...], Floats]:
         """{fields of a group of comparisons: what it says of each pair}, natural logarithms."""
@@ -117,10 +122,9 @@ def learn(engine: Any, fields: Sequence[str], profiles: int) -> Learned | None:
     labels = engine.sql("select label from profile order by row").to_arrow_table()["label"].to_numpy()
     drawn = score.random_pairs(len(labels), labels, SEED, across=True)
     other = score.levels(engine, *drawn, compared)
-    m, u = (
-        [level_shares(np.bincount(group.code(seen), minlength=group.size)) for group in groups]
-        for seen in (same, other)
-    )
+    counts = [np.bincount(group.code(same), minlength=group.size) for group in groups]
+    u = [level_shares(np.bincount(group.code(other), minlength=group.size)) for group in groups]
+    m = [_known_shares(*each) for each in zip(groups, counts, u, strict=True)]
     blocking.block(engine, fields, across="label")
     pairs = engine.sql("select l, r from pair order by l, r").to_arrow_table()
     left, right = pairs["l"].to_numpy(), pairs["r"].to_numpy()
@@ -143,6 +147,15 @@ _KNOWN_PAIRS = """
     from (select row, lead(row) over (partition by label order by row) as next_row from profile)
     where next_row is not null order by 1, 2
 """
+
+
+def _known_shares(group: Group, counts: Ints, u: Floats) -> Floats:
+    """m of each joint level, which occurred so often among known pairs. Values that differ altogether, as no known
+    pair's did, say nothing for one person, be that ever so rare among strangers: two streets that differ would else do
+    so in a company whose sources agree on streets."""
+    m = level_shares(counts)
+    differs = (group.levels == 0).any(axis=0) & (counts == 0)
+    return np.where(differs, np.minimum(m, u), m)
 
 
 def _sober(model: Model) -> Model:

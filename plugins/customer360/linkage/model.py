@@ -46,6 +46,11 @@ class Group:
         return found
 
     @property
+    def levels(self) -> Ints:
+        """What each joint level is made of: comparisons by joint levels."""
+        return np.stack(np.unravel_index(np.arange(self.size), [size + 1 for size in self.sizes]))
+
+    @property
     def unknown(self) -> int:
         """The joint level where every value is missing."""
         return self.size - 1
