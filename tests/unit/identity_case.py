@@ -38,6 +38,7 @@ class Rec:
     street: str | None = None
     postcode: str | None = None
     city: str | None = None
+    organisation: str | None = None
 
     @property
     def key(self) -> int:
@@ -154,6 +155,7 @@ def inputs(records: Sequence[Rec]) -> dict[str, pa.Table]:
             "family_name": record.family,
             "full_name": None if record.kind == "interaction" else record.name,
             "name_hint": record.name if record.kind == "interaction" else None,
+            "organisation": record.organisation,
             "birth_date": record.born,
             "seen_at": record.seen,
         }
@@ -170,6 +172,7 @@ def inputs(records: Sequence[Rec]) -> dict[str, pa.Table]:
             "address_line": record.street,
             "postal_code": record.postcode,
             "city": record.city,
+            "organisation": record.organisation,
             "email": min((value for kind, value in record.identifiers if kind == "email"), default=None),
             "phone": min((value for kind, value in record.identifiers if kind == "phone"), default=None),
         }

@@ -24,6 +24,7 @@ from customer360.identity.people import FACT, HINT, People, Spelled
 NUMBER_RESTS = timedelta(days=28)  # an operator leaves a number alone so long before it gives it away
 FULL = 2  # identities that differ in so many kinds of what a person has are no halves of one
 HOLDERS = 3  # a number or device has so many one after the other; more that come and go share a line
+FIRM = 2  # callers that a line's own firm counts for: whoever is there may have called
 MANY = 12  # identities from here on are several persons without a look at each
 
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -102,9 +103,18 @@ def part(engine: Any, people: People) -> None:
         "update classes set identifier_class = 'shared', reason = p.reason from parted_carrier p"
         " where classes.identifier_key = p.identifier_key"
     )
+    firms = [key for key, texts in engine.sql(_FIRMS).fetchall() if _shows_firm(people, key, texts)]
+    engine.register("firms_line", pa.table({"identifier_key": pa.array(firms, pa.int64())}))
+    engine.execute(f"update hint_count set others = {FIRM} where identifier_key in (from firms_line)")
     unshown = [key for key, name_ids in engine.sql(_HELD).fetchall() if not people.is_shown(key, name_ids)]
     engine.register("unshown_holder", pa.table({"identifier_key": pa.array(unshown, pa.int64())}))
     engine.execute(_PASSING)
+
+
+def _shows_firm(people: People, key: int, texts: Sequence[str]) -> bool:
+    """Whether a line shows one of `texts`, what the firm of somebody there is called."""
+    firms = {names.squashed(text) for text in texts}
+    return any(names.squashed(text) in firms for text in people.shown_besides(key))
 
 
 def _shown(engine: Any, people: People) -> dict[int, tuple[Spelled, list[Spelled]]]:
@@ -277,6 +287,33 @@ _HINTED_LINES = f"""
     join identifiers i on h.identifier_key = i.identifier_key and {PHONES}
     join classes c on h.identifier_key = c.identifier_key and c.identifier_class = 'private'
 """
+# Of a line that shows more than persons' names: the firms and the domains of who is seen with it or uses it.
+_FIRMS = f"""
+    with shown as (
+        select h.identifier_key
+        from hint_count h join identifiers i on h.identifier_key = i.identifier_key and {PHONES}
+        where h.others > 0
+    ),
+    record as (
+        select h.identifier_key, r.record_key from shown h join record_identifiers r using (identifier_key)
+        union
+        select h.identifier_key, r.record_key
+        from shown h
+        join span s on h.identifier_key = s.identifier_key
+        left join strong_component c using (identity)
+        join record_identifiers r on r.identifier_key = coalesce(c.node, s.identity)
+    ),
+    called as (
+        select o.identifier_key, unnest(string_split(split_part(i.identifier_value, '@', -1), '.')) as text
+        from record o
+        join record_identifiers r on o.record_key = r.record_key
+        join identifiers i on r.identifier_key = i.identifier_key and i.identifier_type = 'email'
+        union
+        select o.identifier_key, n.organisation
+        from record o join record_names n on o.record_key = n.record_key and n.organisation is not null
+    )
+    select identifier_key, list(text order by text) from called group by 1 order by 1
+"""
 # Names of who holds a line; where it does not show them, they are one caller more.
 _HELD = f"""
     select h.identifier_key, list(distinct n.name_id order by n.name_id)
@@ -287,12 +324,17 @@ _HELD = f"""
     where h.callers = {PASSING_PERSONS - 1}
     group by 1 order by 1
 """
+# A mailbox whose senders are three persons is a family's, whoever of them left it.
 _PASSING = f"""
     update classes set identifier_class = 'shared', reason = '{PASSING}'
     where identifier_key in (
         select identifier_key from ({_HINTED_LINES})
         where callers + (identifier_key in (from unshown_holder))::int >= {PASSING_PERSONS}
-    )
+        union all
+        select h.identifier_key
+        from hint_count h join identifiers i on h.identifier_key = i.identifier_key and i.identifier_type = 'email'
+        where h.persons >= {PASSING_PERSONS}
+    ) and identifier_class = 'private'
 """
 _NAMES = """
     select a.identity, s.name_id, sum(s.weight)::integer

@@ -72,6 +72,12 @@ def fold(full: str | None, given: str | None = None, family: str | None = None, 
     return Name(tokens, known, generation, birth_date)
 
 
+def squashed(text: str) -> str:
+    """A firm's name as it may stand in a domain: its letters and digits alone, without what it is by law."""
+    words = re.findall(r"[^\W_]+", in_latin(text).lower())
+    return "".join(word for word in words if word not in _NOT_A_NAME)
+
+
 def told(text: str) -> str:
     """SQL (DuckDB) of `text`, a name, or null where it is what people and telephones write who know none. `$no_name` is
     `no_name_pattern`."""

@@ -47,6 +47,7 @@ class People:
         self._spelled: dict[int, Name] = {}
         self._united: dict[int, set[frozenset[Name]]] = {}
         self._callers: dict[int, list[Name]] = {}
+        self._anothers: dict[int, list[str]] = {}
         self._sort_out()
         self._count_hints()
 
@@ -73,6 +74,10 @@ class People:
         """Whether one of the names that an identifier shows can be that of who has `name_ids`."""
         self.read(name_ids)
         return any(names.same_person(self._spelled[each], caller) for each in name_ids for caller in self._callers[key])
+
+    def shown_besides(self, key: int) -> list[str]:
+        """What an identifier shows that is no part of a person's name there, as `hint_count.others` counts it."""
+        return self._anothers.get(key, [])
 
     def told(self, spelled: Sequence[Spelled]) -> bool:
         """Whether these names are evidence enough of anybody."""
@@ -137,8 +142,12 @@ class People:
             all_groups = _grouped(full, places, [_ENOUGH] * len(full))
             lasting = len(_grouped(full, places, [seen[name] for name in full])) == len(all_groups)
             counts.append((key, len(all_groups), lasting and _is_household(list(all_groups.values()))))
-            others.append(int(any(_is_anothers(name, full) for name in seen)))
-        self.engine.register("hint_count", _counts(counts).append_column("others", _int64(others)))
+            besides = [text for text in spelled if _is_anothers(names.fold(text), full)]
+            if besides:
+                self._anothers[key] = besides
+            others.append(int(bool(besides)))
+        self.engine.register("counted_hints", _counts(counts).append_column("others", _int64(others)))
+        self.engine.execute("create or replace temp table hint_count as from counted_hints")
 
 
 def match_hints(
@@ -255,9 +264,11 @@ _PERSONS = """
     union all select identifier_key, persons, is_household from counted
     union all select identifier_key, spellings, false from spelling_count where spellings > {many}
 """
+# Who shows one name is one person at most; only a telephone's single word may be a firm's.
 _HINTS = """
     with hints as (
-        select r.identifier_key, n.name_hint, count(*) as records
+        select r.identifier_key, n.name_hint, count(*) as records,
+            any_value(i.identifier_type) in ('phone', 'fax') and not contains(n.name_hint, ' ') as is_word
         from told_name n
         join record_identifiers r using (record_key)
         join identifiers i on r.identifier_key = i.identifier_key
@@ -268,5 +279,5 @@ _HINTS = """
     select identifier_key,
         case when count(*) <= {many} then list(name_hint order by name_hint) end as spelled,
         case when count(*) <= {many} then list(records order by name_hint) end as records
-    from hints group by 1 having count(*) > 1 order by 1
+    from hints group by 1 having count(*) > 1 or bool_and(is_word) order by 1
 """
