@@ -28,6 +28,8 @@ ONE = [
     "王伟|王 伟",
     "Wei Li|Wei Lii",
     "Ana de la Cruz|Ana Cruz",
+    "A. Meier|Anna",
+    "S. Meier|Meier",
 ]
 TWO = [
     "Ana Ruiz|Ben Ruiz",
@@ -42,6 +44,7 @@ TWO = [
     "Karl Berg II|Karl Berg III",
     "Ana Ruiz|Ana Ott",
     "Alexander Graf|Alexandra Graf",
+    "S. Meier|Siemens",
 ]
 
 

@@ -212,6 +212,8 @@ def _words_alike(a: Sequence[str], b: Sequence[str]) -> bool:
     if a == b or "".join(a) == "".join(b):
         return True  # Hans-Peter, Hanspeter
     short, long = (a, b) if len(a) <= len(b) else (b, a)
+    if len(short) == 1 and len(short[0]) > 1 and short[0] not in _nicknames():
+        long = [word for word in long if len(word) > 1]  # Anna may be A. Meier, but Siemens is not S. Meier
     left, others = list(long), []
     for token in short:
         if token in left:
