@@ -212,7 +212,7 @@ def _words_alike(a: Sequence[str], b: Sequence[str]) -> bool:
     if a == b or "".join(a) == "".join(b):
         return True  # Hans-Peter, Hanspeter
     short, long = (a, b) if len(a) <= len(b) else (b, a)
-    if len(short) == 1 and len(short[0]) > 1 and short[0] not in _nicknames():
+    if len(short) == 1 and len(short[0]) > 1 and short[0] not in _given_names():
         long = [word for word in long if len(word) > 1]  # Anna may be A. Meier, but Siemens is not S. Meier
     left, others = list(long), []
     for token in short:
@@ -281,6 +281,12 @@ def _formal(word: str) -> frozenset[str]:
 def _long_given_names() -> frozenset[str]:
     """Those that hardly begin or end another word."""
     return frozenset(word for word in _nicknames() if len(word) > 4)
+
+
+@lru_cache(maxsize=1)
+def _given_names() -> frozenset[str]:
+    """All listed ones, short forms included."""
+    return frozenset(_nicknames()).union(*_nicknames().values())
 
 
 @lru_cache(maxsize=1)
