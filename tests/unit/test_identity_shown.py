@@ -33,6 +33,12 @@ def test_another_word_is_one_caller_at_most(shown: str) -> None:
     assert found.of["word"] == found.of["unnamed"] == found.of["owner"]
 
 
+def test_a_family_with_a_domain_of_its_own_is_no_firm() -> None:
+    found = resolve([owner(("email", "ana@ruiz.example")), call("family", "Ruiz", 90), call("unnamed")])
+    assert found.verdict(LINE) == "private one_person"
+    assert found.of["family"] == found.of["unnamed"] == found.of["owner"]
+
+
 def test_nobody_holds_the_firms_line_in_turn() -> None:
     later = Rec("later", "contact", [LINE, ("email", "ben@meyer-24.example")], "Ben Ott", day=100)
     calls = [call(f"c{day}", day=day) for day in (650, 90)]

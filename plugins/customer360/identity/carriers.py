@@ -62,7 +62,7 @@ class Span(NamedTuple):
 def part(engine: Any, people: People) -> None:
     """Let `classes` say shared of carriers that several persons used; make table `slip` (record_key, identifier_key):
     what is on a record and says nothing of who it is of. That is a customer number typed wrong during a call, or a
-    telephone that somebody else lent for one.
+    telephone that somebody else lent for one. `hint_count.others` becomes FIRM of lines that show a firm.
 
     `engine` is a DuckDB connection with the inputs, `classes`, `together` and what `People` and `claims.find` make.
     """
@@ -103,7 +103,9 @@ def part(engine: Any, people: People) -> None:
         "update classes set identifier_class = 'shared', reason = p.reason from parted_carrier p"
         " where classes.identifier_key = p.identifier_key"
     )
-    firms = [key for key, texts in engine.sql(_FIRMS).fetchall() if _shows_firm(people, key, texts)]
+    rows = engine.sql(_FIRMS).fetchall()
+    people.read([name_id for *_, name_ids in rows for name_id in name_ids])
+    firms = [key for key, texts, name_ids in rows if _shows_firm(people, key, texts, name_ids)]
     engine.register("firms_line", pa.table({"identifier_key": pa.array(firms, pa.int64())}))
     engine.execute(f"update hint_count set others = {FIRM} where identifier_key in (from firms_line)")
     unshown = [key for key, name_ids in engine.sql(_HELD).fetchall() if not people.is_shown(key, name_ids)]
@@ -111,10 +113,15 @@ def part(engine: Any, people: People) -> None:
     engine.execute(_PASSING)
 
 
-def _shows_firm(people: People, key: int, texts: Sequence[str]) -> bool:
-    """Whether a line shows one of `texts`, what the firm of somebody there is called."""
+def _shows_firm(people: People, key: int, texts: Sequence[str], name_ids: Sequence[int]) -> bool:
+    """Whether a line shows one of `texts`, what the firm of somebody there is called. A family's name is none, though
+    they have a domain of it; `name_ids`: of who is there."""
     firms = {names.squashed(text) for text in texts}
-    return any(names.squashed(text) in firms for text in people.shown_besides(key))
+    persons = [people.name(each) for each in name_ids]
+    return any(
+        names.squashed(text) in firms and not any(names.same_person(names.fold(text), person) for person in persons)
+        for text in people.shown_besides(key)
+    )
 
 
 def _shown(engine: Any, people: People) -> dict[int, tuple[Spelled, list[Spelled]]]:
@@ -312,7 +319,12 @@ _FIRMS = f"""
         select o.identifier_key, n.organisation
         from record o join record_names n on o.record_key = n.record_key and n.organisation is not null
     )
-    select identifier_key, list(text order by text) from called group by 1 order by 1
+    select c.identifier_key, any_value(c.texts),
+        coalesce(list(distinct s.name_id order by s.name_id) filter (where s.weight = {FACT}), [])
+    from (select identifier_key, list(text order by text) as texts from called group by 1) c
+    join record o using (identifier_key)
+    left join record_spelling s using (record_key)
+    group by 1 order by 1
 """
 # Names of who holds a line; where it does not show them, they are one caller more.
 _HELD = f"""
