@@ -35,7 +35,7 @@ def teach(settings: Settings, as_of: datetime, people: int = 2000) -> None:
             told = {column: value for column, value in stated.items() if pick.random() < 0.6}
             told |= {"given_name": pick.choice(GIVEN) if pick.random() < 0.05 else given, "family_name": family}
             profiles.append({"record_key": pick.getrandbits(62)} | told)
-            labels.append(person)
+            labels.append(person if pick.random() < 0.9 else -len(labels))  # some are not known to be who they are
     with duckdb.connect() as engine:
         engine.register("record_profiles", pa.Table.from_pylist(profiles, RECORD_PROFILES))
         engine.register("known", pa.table({"record_key": [each["record_key"] for each in profiles], "label": labels}))
