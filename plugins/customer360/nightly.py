@@ -105,7 +105,7 @@ def stage(night: Night) -> Night:
     from customer360.slices.planning import fingerprint, plan
     from customer360.slices.state import State, read_state, write_batches, write_state
 
-    settings, config = _company()
+    settings, config = _configured(check_connectors=False)
     with _measured(settings, night, "stage") as figures:
         with connect(settings, application_name="c360 stage") as connection, open_engine(settings) as engine:
             files = ledger.active_files(connection, settings, _as_of(night))
@@ -134,7 +134,7 @@ def identify(night: Night) -> Night:
     from customer360.postgres import connect
     from customer360.publish.runs import guard
 
-    settings, config = _company()
+    settings, config = _configured(check_connectors=False)
     with _measured(settings, night, "identify") as figures:
         with (
             connect(settings, application_name="c360 identify") as connection,
@@ -393,19 +393,12 @@ def check_freshness(now: datetime, max_age: timedelta) -> dict[str, str]:
 # Shared -------------------------------------------------------------------------------------------
 
 
-def _configured() -> tuple[Settings, SourcesConfig]:
+def _configured(*, check_connectors: bool = True, read_own: bool = True) -> tuple[Settings, SourcesConfig]:
+    """The options as `load_sources` has them: what a step does not ask for need not be imported."""
     from customer360.sources import load_sources
 
     settings = Settings.from_env()
-    return settings, load_sources(settings.sources)
-
-
-def _company(*, read_own: bool = True) -> tuple[Settings, SourcesConfig]:
-    """What the sources file says of the company; what reads its files is not imported to check their options."""
-    from customer360.sources import load_sources
-
-    settings = Settings.from_env()
-    return settings, load_sources(settings.sources, check_connectors=False, read_own=read_own)
+    return settings, load_sources(settings.sources, check_connectors, read_own)
 
 
 def source_names() -> list[str]:
@@ -427,7 +420,7 @@ def _vars(night: Night) -> dict[str, Any]:
     from customer360.engines.base import SLICE
     from customer360.identity import names
 
-    settings, config = _company(read_own=False)
+    settings, config = _configured(check_connectors=False, read_own=False)
     as_of = _as_of(night)
     return attribution_of(settings).as_vars() | {
         "as_of": as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),

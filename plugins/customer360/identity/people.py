@@ -136,13 +136,14 @@ class People:
                 counts.append((key, names.MANY, False))
                 others.append(0)
                 continue
-            seen = {names.fold(text): times for text, times in zip(spelled, records, strict=True)}
+            folded = [names.fold(text) for text in spelled]
+            seen = dict(zip(folded, records, strict=True))
             full = self._callers[key] = sorted((name for name in seen if len(name.tokens) > 1), key=names.order)
             places = names.groups(full, names.same_person)
             all_groups = _grouped(full, places, [_ENOUGH] * len(full))
             lasting = len(_grouped(full, places, [seen[name] for name in full])) == len(all_groups)
             counts.append((key, len(all_groups), lasting and _is_household(list(all_groups.values()))))
-            besides = [text for text in spelled if _is_anothers(names.fold(text), full)]
+            besides = [text for text, name in zip(spelled, folded, strict=True) if _is_anothers(name, full)]
             if besides:
                 self._anothers[key] = besides
             others.append(int(bool(besides)))
